@@ -1,0 +1,4 @@
+export * from './bytes.ts';
+export * from './canonical-json.ts';
+export * from './errors.ts';
+export * from './ports.ts';
