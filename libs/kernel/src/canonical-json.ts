@@ -16,7 +16,8 @@ export function canonicalJson(value: Json): string {
     return JSON.stringify(value);
   }
   if (typeof value === 'string') {
-    if (/\p{Surrogate}/u.test(value)) throw new InvalidInputError('JSON text must not hold a lone surrogate (RFC 8785, section 3.2.2.2)');
+    if (/\p{Surrogate}/u.test(value))
+      throw new InvalidInputError('JSON text must not hold a lone surrogate (RFC 8785, section 3.2.2.2)');
     return JSON.stringify(value);
   }
   if (Array.isArray(value)) return `[${(value as readonly Json[]).map(canonicalJson).join(',')}]`;

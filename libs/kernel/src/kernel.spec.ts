@@ -1,6 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { canonicalJson, concatBytes, equalBytes, fromBase64Url, fromHex, fromUtf8, InvalidInputError, toBase64Url, toHex, utf8 } from './index.ts';
+import {
+  canonicalJson,
+  concatBytes,
+  equalBytes,
+  fromBase64Url,
+  fromHex,
+  fromUtf8,
+  InvalidInputError,
+  toBase64Url,
+  toHex,
+  utf8,
+} from './index.ts';
 
 describe('bytes', () => {
   it('round-trips hexadecimal and base64url, and agrees with Node', () => {
