@@ -1,5 +1,9 @@
 import { InvalidInputError } from './errors.ts';
 
+// Part of every JavaScript host (WHATWG Encoding), but not of the ECMAScript library that this package compiles against.
+declare const TextEncoder: new () => { encode(text: string): Uint8Array };
+declare const TextDecoder: new (label: string, options: { fatal: boolean }) => { decode(bytes: Uint8Array): string };
+
 const HEX = '0123456789abcdef';
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
