@@ -1,1 +1,12 @@
-export {};
+export * from './accountant/v1/accountant.ts';
+export * from './config.ts';
+export * from './decline/v1/decline.ts';
+export * from './plan.ts';
+export * from './primitives.ts';
+export * from './receipt/v1/receipt.ts';
+export * from './regional-report/v1/regional-report.ts';
+export * from './round-closed/v1/round-closed.ts';
+export * from './round-opened/v1/round-opened.ts';
+export * from './signed.ts';
+export * from './subjects.ts';
+export * from './update/v1/update.ts';

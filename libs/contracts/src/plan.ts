@@ -1,0 +1,161 @@
+import { z } from 'zod';
+import { MechanismEvent, Name, NonNegativeInt, PositiveInt, PublicKey } from './primitives.ts';
+
+const Fraction = z.number().gt(0).lt(1);
+
+/** Cells of the benchmark histogram; the same shape as `HistogramLayout` in @fedcarbon/benchmark. */
+export const BenchmarkLayout = z.strictObject({
+  /** A record counts once in each margin, so the L2 sensitivity is sqrt(number of margins). */
+  margins: z.array(
+    z.strictObject({
+      name: z.string(),
+      groups: z.array(z.string()).min(1),
+      /** Public bin edges of the outcome, ascending, in the target's unit. */
+      edges: z.array(z.number()).min(2),
+    }),
+  ),
+});
+export type BenchmarkLayout = z.infer<typeof BenchmarkLayout>;
+
+/**
+ * The resolved plan: everything that anybody needs to take part in a federation or to recompute it. Its canonical bytes are hashed; the hash is in the
+ * ledger, in every message and in what each holder's operator has accepted. It holds public facts only: nominal counts, never exact ones.
+ */
+export const FederationPlan = z.strictObject({
+  version: z.literal(1),
+  name: Name,
+  /** The holders are made by splitting one data set on one machine, so pooled test figures exist. In a real federation they do not. */
+  simulation: z.boolean(),
+  keys: z.strictObject({ global: PublicKey, accountant: PublicKey, checkpoint: PublicKey }),
+  privacy: z.strictObject({
+    epsilon: z.number().positive(),
+    delta: z.number().positive(),
+    trust: z.enum(['local', 'distributed', 'none']),
+    adjacency: z.literal('add-or-remove-one-record'),
+    /** Shares of mu^2, the square of the Gaussian's separation that the budget buys. */
+    budgetShares: z.strictObject({ model: Fraction, benchmarks: Fraction }),
+  }),
+  stock: z.strictObject({
+    /** Versioned public bins of @fedcarbon/stock. */
+    featureSchema: z.string(),
+    target: z.string(),
+    unit: z.string(),
+  }),
+  regions: z
+    .array(
+      z.strictObject({
+        name: Name,
+        publicKey: PublicKey,
+        members: z
+          .array(z.strictObject({ holder: Name, dataset: Name, publicKey: PublicKey, nominalRecords: PositiveInt }))
+          .min(1),
+      }),
+    )
+    .min(1),
+  recipe: z.strictObject({
+    kind: z.literal('gam-sum'),
+    binsPerFeature: z.array(PositiveInt).min(1),
+    yRange: z.tuple([z.number(), z.number()]),
+    residualScale: z.number().positive(),
+    momentum: z.number().min(0).lt(1),
+    rounds: PositiveInt,
+    /** Rounds that the calibration has paid for beyond `rounds`, to make up for abandoned ones. */
+    spareRounds: NonNegativeInt,
+    /** Learning rate of the additive model. */
+    stepSize: z.number().positive(),
+    /** Public nominal number of training records of the whole federation. */
+    nominalRecords: PositiveInt,
+    /** Width of the integers of an update. */
+    bits: PositiveInt.max(31),
+    event: MechanismEvent,
+  }),
+  benchmarks: z.strictObject({
+    layout: BenchmarkLayout,
+    nominalRecords: PositiveInt,
+    bits: PositiveInt.max(31),
+    event: MechanismEvent,
+    confidence: Fraction,
+    maxRelativeHalfWidth: z.number().positive(),
+  }),
+  round: z.strictObject({
+    /** Smallest number of accepted updates, over all regions, that a round may release. */
+    quorum: PositiveInt,
+    regionalDeadlineMs: PositiveInt,
+    globalDeadlineMs: PositiveInt,
+    /** How many clients a region picks for a round; null takes all. */
+    clientsPerRegion: PositiveInt.nullable(),
+  }),
+});
+export type FederationPlan = z.infer<typeof FederationPlan>;
+export type PlanMember = FederationPlan['regions'][number]['members'][number];
+
+/**
+ * A plan as an operator writes it (YAML in federations/): what is chosen, not what follows from it. Widths, noise and step size are derived when it is resolved.
+ */
+export const PlanFile = z.strictObject({
+  version: z.literal(1),
+  name: Name,
+  description: z.string(),
+  trust: z.enum(['local', 'distributed', 'none']),
+  stock: z.strictObject({
+    source: z.enum(['ecebd', 'uci-energy']),
+    /** For sources with more than one use type. */
+    use: z.string().optional(),
+    target: z.string(),
+    featureSchema: z.string(),
+    /** Columns to use, a subset of the schema's features in its order; all when left out. */
+    features: z.array(z.string()).min(1).optional(),
+    yRange: z.tuple([z.number(), z.number()]),
+  }),
+  partition: z.discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('dirichlet'),
+      alpha: z.number().positive(),
+      quantiles: PositiveInt,
+      seed: NonNegativeInt,
+      testShare: Fraction,
+    }),
+    z.strictObject({ kind: z.literal('natural'), seed: NonNegativeInt, testShare: Fraction }),
+  ]),
+  regions: z
+    .array(
+      z.strictObject({
+        name: Name,
+        /** Countries of the region; left out where the source knows no country. */
+        countries: z.array(z.string().length(2)).min(1).optional(),
+        /** Number of clients of a dirichlet partition. */
+        clients: PositiveInt.optional(),
+      }),
+    )
+    .min(1),
+  privacy: z.strictObject({
+    epsilon: z.number().positive('must be above 0'),
+    delta: z.number().gt(0).lt(1),
+    budgetShares: z.strictObject({ model: Fraction, benchmarks: Fraction }).default({ model: 0.8, benchmarks: 0.2 }),
+  }),
+  /** Public, approximate numbers of records; exact ones never leave a holder. */
+  nominalRecords: z.strictObject({ total: PositiveInt, perClient: PositiveInt }),
+  recipe: z.strictObject({
+    kind: z.literal('gam-sum'),
+    rounds: PositiveInt,
+    spareRounds: NonNegativeInt.default(2),
+    residualScale: z.number().positive().default(0.03),
+    momentum: z.number().min(0).lt(1).default(0.6),
+    kappa: z.number().positive().default(0.04),
+  }),
+  benchmarks: z.strictObject({
+    /** Released margins, by name of the schema's segments; `all` is every record. */
+    margins: z.array(z.string()).min(1),
+    /** Outcome bin edges; the stock's published ones when left out. */
+    edges: z.array(z.number()).min(2).optional(),
+    confidence: Fraction.default(0.9),
+    maxRelativeHalfWidth: z.number().positive().default(0.25),
+  }),
+  round: z.strictObject({
+    quorum: PositiveInt,
+    regionalDeadlineMs: PositiveInt.default(8000),
+    globalDeadlineMs: PositiveInt.default(12000),
+    clientsPerRegion: PositiveInt.nullable().default(null),
+  }),
+});
+export type PlanFile = z.infer<typeof PlanFile>;

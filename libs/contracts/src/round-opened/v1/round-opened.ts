@@ -1,0 +1,28 @@
+import { z } from 'zod';
+import { Base64Url, MechanismEvent, PositiveInt, Purpose, RoundId, Sha256Hex } from '../../primitives.ts';
+import { statementKind } from '../../signed.ts';
+
+/** global-aggregator -> regions -> holders (the same bytes all the way): a round is open. Signed by `plan.keys.global`. */
+export const RoundOpened = z.strictObject({
+  planHash: Sha256Hex,
+  roundId: RoundId,
+  /** 1, 2, ... within the plan; an abandoned index is not used again. */
+  index: PositiveInt,
+  purpose: Purpose,
+  /** Seed of the regions' choice of clients, 32 bytes as hexadecimal. */
+  seed: Sha256Hex,
+  /** What taking part costs. Equals the plan's event for this purpose. */
+  event: MechanismEvent,
+  /** Width of the integers: sums are modulo 2^bits. */
+  bits: PositiveInt,
+  /** Number of integers of an update. */
+  length: PositiveInt,
+  /** Milliseconds since the epoch. */
+  openedAtMs: PositiveInt,
+  /** From `openedAtMs`; afterwards a region forwards what it has. */
+  regionalDeadlineMs: PositiveInt,
+  /** Current iterate for purpose `model` (little-endian float64, `length` values, base64url); empty otherwise. */
+  weights: Base64Url,
+});
+export type RoundOpened = z.infer<typeof RoundOpened>;
+export const ROUND_OPENED_V1 = statementKind('round-opened', 1, RoundOpened);

@@ -1,0 +1,75 @@
+/**
+ * Broker subjects and streams. The version of a message stands in its subject; a holder's rights end at subjects that carry its own name.
+ *
+ * | stream      | subjects                          | written by        | read by                        |
+ * | FC_ROUND    | fc.v1.round.>                     | global-aggregator | regions, benchmark-api         |
+ * | FC_DOWN     | fc.v1.down.<holder>.>             | regions           | one durable consumer a holder  |
+ * | FC_UP       | fc.v1.up.<region>.<holder>.>      | holders           | one durable consumer a region  |
+ * | FC_REGIONAL | fc.v1.regional.<region>           | regions           | global-aggregator              |
+ *
+ * `fc.v1.accountant.<holder>.*` is request-reply without a stream: the answer lies in Postgres, so asking again is always right.
+ */
+export const SUBJECTS = {
+  roundOpened: 'fc.v1.round.opened',
+  roundClosed: 'fc.v1.round.closed',
+  task: (holder: string) => `fc.v1.down.${holder}.task`,
+  receipt: (holder: string) => `fc.v1.down.${holder}.receipt`,
+  update: (region: string, holder: string) => `fc.v1.up.${region}.${holder}.update`,
+  decline: (region: string, holder: string) => `fc.v1.up.${region}.${holder}.decline`,
+  regionalReport: (region: string) => `fc.v1.regional.${region}`,
+  accountant: (holder: string, call: AccountantCall) => `fc.v1.accountant.${holder}.${call}`,
+} as const;
+
+export type AccountantCall = 'reserve' | 'commit' | 'history';
+
+/** Subject patterns under which services register their handlers. */
+export const PATTERNS = {
+  roundOpened: 'fc.v1.round.opened',
+  roundClosed: 'fc.v1.round.closed',
+  task: 'fc.v1.down.*.task',
+  receipt: 'fc.v1.down.*.receipt',
+  update: 'fc.v1.up.*.*.update',
+  decline: 'fc.v1.up.*.*.decline',
+  regionalReport: 'fc.v1.regional.*',
+  accountant: (call: AccountantCall) => `fc.v1.accountant.*.${call}`,
+} as const;
+
+export const STREAMS = {
+  round: { name: 'FC_ROUND', subjects: ['fc.v1.round.>'] },
+  down: { name: 'FC_DOWN', subjects: ['fc.v1.down.*.>'] },
+  up: { name: 'FC_UP', subjects: ['fc.v1.up.*.*.>'] },
+  regional: { name: 'FC_REGIONAL', subjects: ['fc.v1.regional.*'] },
+} as const;
+
+/** Durable consumers: who reads which part of which stream. `service` consumers are named after their reader. */
+export const CONSUMERS = {
+  regionRounds: (region: string) => ({
+    stream: STREAMS.round.name,
+    durable: `region-${region}`,
+    filter: SUBJECTS.roundOpened,
+  }),
+  regionUpdates: (region: string) => ({
+    stream: STREAMS.up.name,
+    durable: `region-${region}`,
+    filter: `fc.v1.up.${region}.*.>`,
+  }),
+  holder: (holder: string) => ({
+    stream: STREAMS.down.name,
+    durable: `holder-${holder}`,
+    filter: `fc.v1.down.${holder}.>`,
+  }),
+  global: () => ({ stream: STREAMS.regional.name, durable: 'global-aggregator', filter: 'fc.v1.regional.*' }),
+} as const;
+export interface ConsumerSpec {
+  readonly stream: string;
+  readonly durable: string;
+  readonly filter: string;
+}
+
+/** Broker user of a holder, a region or a service; reply inboxes are private to it. */
+export const brokerUser = {
+  holder: (holder: string) => `holder-${holder}`,
+  region: (region: string) => `region-${region}`,
+  service: (service: string) => `service-${service}`,
+} as const;
+export const inboxPrefix = (user: string): string => `_INBOX_${user}`;
