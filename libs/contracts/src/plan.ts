@@ -5,15 +5,10 @@ const Fraction = z.number().gt(0).lt(1);
 
 /** Cells of the benchmark histogram; the same shape as `HistogramLayout` in @fedcarbon/benchmark. */
 export const BenchmarkLayout = z.strictObject({
+  /** Public bin edges of the outcome, ascending, in the target's unit. */
+  edges: z.array(z.number()).min(3),
   /** A record counts once in each margin, so the L2 sensitivity is sqrt(number of margins). */
-  margins: z.array(
-    z.strictObject({
-      name: z.string(),
-      groups: z.array(z.string()).min(1),
-      /** Public bin edges of the outcome, ascending, in the target's unit. */
-      edges: z.array(z.number()).min(2),
-    }),
-  ),
+  margins: z.array(z.strictObject({ name: z.string(), groups: z.array(z.string()).min(1) })).min(1),
 });
 export type BenchmarkLayout = z.infer<typeof BenchmarkLayout>;
 

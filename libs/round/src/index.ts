@@ -1,1 +1,4 @@
-export {};
+export * from './federation.ts';
+export * from './pick.ts';
+export * from './recipe.ts';
+export * from './region-round.ts';

@@ -1,0 +1,154 @@
+import type { FederationPlan, Purpose } from '@fedcarbon/contracts';
+
+/** A round as the ledger knows it. */
+export interface RoundRecord {
+  readonly index: number;
+  readonly purpose: Purpose;
+  readonly outcome: 'open' | 'released' | 'abandoned';
+}
+
+/** What the global tier counts of a region's report. */
+export interface RegionTally {
+  readonly participants: number;
+  /** Members that will not take part in this plan any more: over budget, or the plan is not accepted. */
+  readonly goneForGood: number;
+}
+
+/** A federation as the global tier sees it. Facts only: it is rebuilt from Postgres before every event. */
+export interface Federation {
+  /** All rounds in order of index; at most the last one is open. */
+  readonly rounds: readonly RoundRecord[];
+  /** Reports for the open round, by region. */
+  readonly reports: ReadonlyMap<string, RegionTally>;
+  /** Of the open round. */
+  readonly deadlineAtMs: number;
+  readonly completed: boolean;
+}
+
+export type FederationEvent =
+  | { readonly type: 'start' }
+  | { readonly type: 'report'; readonly index: number; readonly region: string; readonly tally: RegionTally }
+  | { readonly type: 'tick' };
+
+export type FederationEffect =
+  | { readonly type: 'openRound'; readonly index: number; readonly purpose: Purpose }
+  | {
+      readonly type: 'closeRound';
+      readonly index: number;
+      readonly purpose: Purpose;
+      readonly outcome: 'released' | 'abandoned';
+      readonly participants: number;
+      readonly reason?: string;
+    }
+  | { readonly type: 'complete'; readonly reason: 'planned' | 'ended_early'; readonly rounds: number };
+
+export interface FederationStep {
+  readonly federation: Federation;
+  readonly effects: readonly FederationEffect[];
+}
+
+/** What of the plan the course of rounds depends on. */
+export type Course = Pick<FederationPlan['recipe'], 'rounds' | 'spareRounds'> & {
+  readonly regions: number;
+  readonly members: number;
+  readonly quorum: number;
+  /** Time from opening to the global deadline. */
+  readonly globalDeadlineMs: number;
+};
+
+/** The course that a plan prescribes. */
+export function courseOf(plan: FederationPlan): Course {
+  return {
+    rounds: plan.recipe.rounds,
+    spareRounds: plan.recipe.spareRounds,
+    regions: plan.regions.length,
+    members: plan.regions.reduce((sum, { members }) => sum + members.length, 0),
+    quorum: plan.round.quorum,
+    globalDeadlineMs: plan.round.globalDeadlineMs,
+  };
+}
+
+/** A federation before its first round. */
+export const notStarted: Federation = { rounds: [], reports: new Map(), deadlineAtMs: 0, completed: false };
+
+/**
+ * One event of a federation. Rounds follow one another: model rounds until the planned number is released or the paid-for indices are used up, then one
+ * round of benchmarks, then the end. A round closes when all regions have reported, or at the first event at or after its deadline; it is released when
+ * at least `quorum` updates are in it, else abandoned: its charges stay, its index is not used again. Reports for another round than the open one, and
+ * second reports of a region, change nothing.
+ */
+export function stepFederation(
+  course: Course,
+  federation: Federation,
+  event: FederationEvent,
+  nowMs: number,
+): FederationStep {
+  if (federation.completed) return { federation, effects: [] };
+  const open = federation.rounds.at(-1)?.outcome === 'open' ? federation.rounds.at(-1) : undefined;
+  if (open === undefined) {
+    return event.type === 'start' ? goOn(course, federation, nowMs) : { federation, effects: [] };
+  }
+  const heard = event.type === 'report' ? withReport(federation, open.index, event) : federation;
+  if (heard.reports.size < course.regions && nowMs < heard.deadlineAtMs) return { federation: heard, effects: [] };
+  return close(course, heard, open, nowMs);
+}
+
+function withReport(
+  federation: Federation,
+  openIndex: number,
+  { index, region, tally }: { index: number; region: string; tally: RegionTally },
+): Federation {
+  if (index !== openIndex || federation.reports.has(region)) return federation;
+  return { ...federation, reports: new Map(federation.reports).set(region, tally) };
+}
+
+function close(course: Course, federation: Federation, open: RoundRecord, nowMs: number): FederationStep {
+  const tallies = [...federation.reports.values()];
+  const participants = tallies.reduce((sum, tally) => sum + tally.participants, 0);
+  const released = participants >= course.quorum;
+  const closing: FederationEffect = {
+    type: 'closeRound',
+    index: open.index,
+    purpose: open.purpose,
+    outcome: released ? 'released' : 'abandoned',
+    participants,
+    ...(released ? {} : { reason: `${String(participants)} updates, the quorum is ${String(course.quorum)}` }),
+  };
+  const closed: Federation = {
+    ...federation,
+    reports: new Map(),
+    rounds: [...federation.rounds.slice(0, -1), { ...open, outcome: released ? 'released' : 'abandoned' }],
+  };
+  const remaining = course.members - tallies.reduce((sum, tally) => sum + tally.goneForGood, 0);
+  const next = !released && remaining < course.quorum ? complete(course, closed) : goOn(course, closed, nowMs);
+  return { federation: next.federation, effects: [closing, ...next.effects] };
+}
+
+function goOn(course: Course, federation: Federation, nowMs: number): FederationStep {
+  const { rounds } = federation;
+  const models = rounds.filter(({ purpose }) => purpose === 'model');
+  const released = models.filter(({ outcome }) => outcome === 'released').length;
+  const trained = released >= course.rounds || models.length >= course.rounds + course.spareRounds;
+  if (trained && rounds.some(({ purpose }) => purpose === 'benchmarks')) return complete(course, federation);
+  const next = { index: rounds.length + 1, purpose: trained ? ('benchmarks' as const) : ('model' as const) };
+  return {
+    federation: {
+      ...federation,
+      rounds: [...rounds, { ...next, outcome: 'open' }],
+      reports: new Map(),
+      deadlineAtMs: nowMs + course.globalDeadlineMs,
+    },
+    effects: [{ type: 'openRound', ...next }],
+  };
+}
+
+function complete(course: Course, federation: Federation): FederationStep {
+  const rounds = federation.rounds.filter(
+    ({ purpose, outcome }) => purpose === 'model' && outcome === 'released',
+  ).length;
+  const benchmarks = federation.rounds.some(
+    ({ purpose, outcome }) => purpose === 'benchmarks' && outcome === 'released',
+  );
+  const reason = rounds >= course.rounds && benchmarks ? 'planned' : 'ended_early';
+  return { federation: { ...federation, completed: true }, effects: [{ type: 'complete', reason, rounds }] };
+}

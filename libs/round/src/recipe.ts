@@ -1,0 +1,87 @@
+import { decodeIntegers, encodedLength, toSigned } from '@fedcarbon/codec';
+import type { FederationPlan, MechanismEvent, Purpose, RoundOpened } from '@fedcarbon/contracts';
+import { InvalidInputError } from '@fedcarbon/kernel';
+import { advance, type GamState, initialState } from '@fedcarbon/learning';
+
+/** What a round of one purpose costs and how its updates look. */
+export interface RoundShape {
+  readonly event: MechanismEvent;
+  /** Sums are modulo 2^bits. */
+  readonly bits: number;
+  /** Number of integers of an update. */
+  readonly length: number;
+}
+
+/** Number of weights of the plan's model. */
+export function modelLength(plan: FederationPlan): number {
+  return plan.recipe.binsPerFeature.reduce((sum, bins) => sum + bins, 0);
+}
+
+/** Number of cells of the plan's benchmark histogram: outcome bins times groups of all margins. */
+function benchmarkLength({ benchmarks: { layout } }: FederationPlan): number {
+  return layout.margins.reduce((sum, { groups }) => sum + groups.length, 0) * (layout.edges.length - 1);
+}
+
+/** The shape that the plan prescribes. */
+export function roundShape(plan: FederationPlan, purpose: Purpose): RoundShape {
+  return purpose === 'model'
+    ? { event: plan.recipe.event, bits: plan.recipe.bits, length: modelLength(plan) }
+    : { event: plan.benchmarks.event, bits: plan.benchmarks.bits, length: benchmarkLength(plan) };
+}
+
+/** `<first 12 digits of the plan hash>-<index>`. */
+export function roundIdOf(planHash: string, index: number): string {
+  return `${planHash.slice(0, 12)}-${String(index)}`;
+}
+
+/** Throws InvalidInputError, saying what differs, unless an opened round is one that the plan prescribes. */
+export function checkRoundOpened(plan: FederationPlan, planHash: string, opened: RoundOpened): void {
+  const shape = roundShape(plan, opened.purpose);
+  const differ = (what: string, found: unknown, expected: unknown): never => {
+    throw new InvalidInputError(
+      `round ${opened.roundId}: ${what} is ${JSON.stringify(found)}, the plan says ${JSON.stringify(expected)}`,
+      { code: 'not_in_plan' },
+    );
+  };
+  if (opened.planHash !== planHash) differ('the plan hash', opened.planHash, planHash);
+  if (opened.roundId !== roundIdOf(planHash, opened.index)) {
+    differ('the round id', opened.roundId, roundIdOf(planHash, opened.index));
+  }
+  const { event } = shape;
+  if (
+    opened.event.sigmaSquared !== event.sigmaSquared ||
+    opened.event.sensitivitySquared !== event.sensitivitySquared ||
+    opened.event.steps !== event.steps
+  ) {
+    differ('the mechanism', opened.event, event);
+  }
+  if (opened.bits !== shape.bits) differ('the width', opened.bits, shape.bits);
+  if (opened.length !== shape.length) differ('the length', opened.length, shape.length);
+}
+
+/** Throws InvalidInputError unless `payload` holds integers of this shape, and nothing else. */
+export function checkPayload(shape: RoundShape, payload: Uint8Array): void {
+  const expected = encodedLength(shape.length, shape.bits);
+  if (payload.length !== expected) {
+    throw new InvalidInputError(
+      `an update of this round takes ${String(expected)} bytes, found ${String(payload.length)}`,
+    );
+  }
+  const { bits, values } = decodeIntegers(payload);
+  if (bits !== shape.bits || values.length !== shape.length) {
+    throw new InvalidInputError(
+      `an update of this round holds ${String(shape.length)} integers of ${String(shape.bits)} bits, found ${String(values.length)} of ${String(bits)}`,
+    );
+  }
+}
+
+/** The learner after the released model rounds, in order; each aggregate is the packed modular sum. The same bits on every machine. */
+export function replayLearner(plan: FederationPlan, aggregates: Iterable<Uint8Array>): GamState {
+  const { rounds, nominalRecords, momentum, stepSize } = plan.recipe;
+  let state = initialState(modelLength(plan));
+  for (const aggregate of aggregates) {
+    const { values, bits } = decodeIntegers(aggregate);
+    state = advance(state, toSigned(values, bits), { rounds, nominalRecords, momentum, learningRate: stepSize });
+  }
+  return state;
+}
