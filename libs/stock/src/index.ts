@@ -1,1 +1,17 @@
-export {};
+export * from './building-record.ts';
+export { parseCsv } from './csv.ts';
+export type { CsvTable } from './csv.ts';
+export * from './encoding.ts';
+export * from './feature-schema.ts';
+export * from './holder-file.ts';
+export * from './partition.ts';
+export { readEcebd } from './read-ecebd.ts';
+export type { UseFilter } from './read-ecebd.ts';
+export { readUciEnergy } from './read-uci-energy.ts';
+export { PLAUSIBLE_EMBODIED_CARBON, PLAUSIBLE_LOAD } from './reading.ts';
+export type { PlausibleRange, RejectionReason, StockReading } from './reading.ts';
+export * from './schemas.ts';
+export { SeededRandom } from './seeded-random.ts';
+export { simulateEnergy } from './simulate-energy.ts';
+export { simulateStock } from './simulate-stock.ts';
+export { termOf } from './term.ts';

@@ -1,0 +1,87 @@
+import { InvalidInputError } from '@fedcarbon/kernel';
+import { outcomeOf } from './building-record.ts';
+import type { AttributeValue, BuildingRecord, OutcomeName } from './building-record.ts';
+import type { Feature, FeatureSchema } from './feature-schema.ts';
+
+/** Names of the bins of one feature, in the order of their codes. */
+export function binLabels(feature: Feature): string[] {
+  switch (feature.kind) {
+    case 'codebook':
+      return ['missing', ...feature.terms, 'other'];
+    case 'levels':
+      return feature.levels.map(String);
+    case 'log10': {
+      // Edges are shown in the feature's own unit, to three digits.
+      const limits = feature.edges.map((edge) => Number((10 ** edge - 1).toPrecision(3)));
+      const inner = limits.slice(1).map((limit, i) => `${limits[i] ?? ''} to ${limit}`);
+      return ['missing', `up to ${limits[0] ?? ''}`, ...inner, `over ${limits.at(-1) ?? ''}`];
+    }
+  }
+}
+
+/** Number of bins of each feature, shape (d). */
+export function binsPerFeature(schema: FeatureSchema): number[] {
+  return schema.features.map((feature) => binLabels(feature).length);
+}
+
+/** Start of each feature in the vector of all bins, shape (d + 1); the last entry is p, the number of all bins. */
+export function binOffsets(schema: FeatureSchema): number[] {
+  const offsets = [0];
+  for (const bins of binsPerFeature(schema)) offsets.push((offsets.at(-1) ?? 0) + bins);
+  return offsets;
+}
+
+/** Names of all p bins, e.g. "country=FR". */
+export function allBinLabels(schema: FeatureSchema): string[] {
+  return schema.features.flatMap((feature) => binLabels(feature).map((label) => `${feature.name}=${label}`));
+}
+
+/**
+ * Code of each feature, shape (d), counted from 0 within its own feature. Reads `attributes` only, so a building without an outcome can be encoded too.
+ * Throws InvalidInputError when an attribute is absent, of the wrong type, not positive (log10), or not a level of the design (code `unknown_level`).
+ */
+export function encode(record: Pick<BuildingRecord, 'attributes'>, schema: FeatureSchema): Uint16Array {
+  const attributes: Readonly<Record<string, AttributeValue>> = record.attributes;
+  return Uint16Array.from(schema.features, (feature) => codeOf(attributes[feature.name], feature));
+}
+
+function codeOf(value: AttributeValue | undefined, feature: Feature): number {
+  const fail = (expected: string, code = 'invalid_input') =>
+    new InvalidInputError(`${feature.name} is ${JSON.stringify(value) ?? 'absent'}; expected ${expected}`, { code });
+  if (feature.kind === 'levels') {
+    const code = typeof value === 'number' ? feature.levels.indexOf(value) : -1;
+    if (code < 0) throw fail(`one of ${feature.levels.join(', ')}`, 'unknown_level');
+    return code;
+  }
+  if (value === null) return 0;
+  if (feature.kind === 'codebook') {
+    if (typeof value !== 'string') throw fail('a text or null');
+    const position = feature.terms.indexOf(value);
+    return position < 0 ? feature.terms.length + 1 : position + 1;
+  }
+  if (typeof value !== 'number' || !(value > 0 && value < Infinity)) throw fail('a positive number or null');
+  const scaled = Math.log10(1 + value);
+  return 1 + feature.edges.filter((edge) => edge < scaled).length;
+}
+
+/** Records as numbers: `codes` is row-major, shape (n, d); `targets` has shape (n), in the unit of the outcome. */
+export interface EncodedRecords {
+  readonly n: number;
+  readonly d: number;
+  readonly codes: Uint16Array;
+  readonly targets: Float64Array;
+}
+
+/** Encodes `records` under `schema`, with `outcome` as the target. Throws as `encode` and `outcomeOf`. */
+export function encodeRecords(
+  records: readonly BuildingRecord[],
+  schema: FeatureSchema,
+  outcome: OutcomeName,
+): EncodedRecords {
+  const [n, d] = [records.length, schema.features.length];
+  const codes = new Uint16Array(n * d);
+  records.forEach((record, i) => {
+    codes.set(encode(record, schema), i * d);
+  });
+  return { n, d, codes, targets: Float64Array.from(records, (record) => outcomeOf(record, outcome)) };
+}
