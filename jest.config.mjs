@@ -14,6 +14,13 @@ const base = {
   modulePathIgnorePatterns: ['/dist/'],
 };
 
+/** Suites that talk to real servers share one Postgres and one nats-server per run. */
+const withServers = {
+  ...base,
+  globalSetup: '<rootDir>/tools/jest-servers.mjs',
+  globalTeardown: '<rootDir>/tools/jest-servers-stop.mjs',
+};
+
 export default {
   projects: [
     {
@@ -22,7 +29,7 @@ export default {
       testMatch: ['**/src/**/*.spec.ts'],
       testPathIgnorePatterns: ['\\.(int|e2e)\\.spec\\.ts$'],
     },
-    { ...base, displayName: 'int', testMatch: ['**/src/**/*.int.spec.ts'] },
-    { ...base, displayName: 'e2e', testMatch: ['**/src/**/*.e2e.spec.ts'] },
+    { ...withServers, displayName: 'int', testMatch: ['**/src/**/*.int.spec.ts'] },
+    { ...withServers, displayName: 'e2e', testMatch: ['**/src/**/*.e2e.spec.ts'] },
   ],
 };
