@@ -34,7 +34,8 @@ export function noteKeyId(sha256: Sha256, name: string, publicKey: Uint8Array): 
  * `name` is the key's name, for a ledger its origin. Throws InvalidInputError for a name with white space or "+", which a note cannot carry.
  */
 export function signCheckpoint(sha256: Sha256, signer: Signer, name: string, checkpoint: Checkpoint): string {
-  if (!/^[^\s+]+$/u.test(name)) throw new InvalidInputError(`a note's key name has no white space and no "+": "${name}"`);
+  if (!/^[^\s+]+$/u.test(name))
+    throw new InvalidInputError(`a note's key name has no white space and no "+": "${name}"`);
   const text = formatCheckpoint(checkpoint);
   const signature = concatBytes(noteKeyId(sha256, name, signer.publicKey), signer.sign(utf8(text)));
   return `${text}\n— ${name} ${toBase64(signature)}\n`;
@@ -42,7 +43,8 @@ export function signCheckpoint(sha256: Sha256, signer: Signer, name: string, che
 
 /** Reads a signed checkpoint without checking any signature. Extension lines are kept out of use, as C2SP recommends. Throws InvalidInputError. */
 export function parseCheckpoint(note: string): { checkpoint: Checkpoint; text: string; signatures: NoteSignature[] } {
-  const match = /^(([^\n]+)\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/]{43}=)\n)\n((?:— [^\s+]+ [A-Za-z0-9+/]+={0,2}\n)+)$/u.exec(note);
+  const match =
+    /^(([^\n]+)\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/]{43}=)\n)\n((?:— [^\s+]+ [A-Za-z0-9+/]+={0,2}\n)+)$/u.exec(note);
   if (!match) throw new InvalidInputError(`not a signed checkpoint: "${note.slice(0, 60)}"`);
   const [, text = '', origin = '', size, root = '', lines = ''] = match;
   const signatures = lines
@@ -67,7 +69,8 @@ export function openCheckpoint(
       equalBytes(bytes.slice(0, 4), noteKeyId(sha256, name, publicKey)) &&
       verifySignature(publicKey, utf8(text), bytes.slice(4)),
   );
-  if (!signed) throw new InvalidInputError(`the checkpoint of size ${checkpoint.size} is not signed by the expected key`);
+  if (!signed)
+    throw new InvalidInputError(`the checkpoint of size ${checkpoint.size} is not signed by the expected key`);
   return checkpoint;
 }
 

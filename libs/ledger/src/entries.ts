@@ -66,6 +66,7 @@ export type RoundOpened = {
   readonly roundId: string;
   readonly index: number;
   readonly purpose: RoundPurpose;
+  /** Seed of the choice of clients, 32 bytes as hexadecimal. */
   readonly seed: string;
   readonly event: LedgerPrivacyEvent;
   readonly bits: number;
@@ -97,7 +98,11 @@ export type RoundClosed = {
   readonly outcome: 'released' | 'abandoned';
   readonly reason?: string;
   readonly aggregate?: string;
-  readonly participants: readonly { readonly holder: string; readonly attempt: number; readonly updateDigest: string }[];
+  readonly participants: readonly {
+    readonly holder: string;
+    readonly attempt: number;
+    readonly updateDigest: string;
+  }[];
   readonly verdicts: readonly { readonly receipt: Receipt; readonly signature: string }[];
   readonly modelDigest?: string;
 };

@@ -1,0 +1,149 @@
+import { composedEpsilon } from './epsilon.ts';
+import type { Report } from './findings.ts';
+import type { Fields, Plan } from './format.ts';
+
+/** What one holder's data set has spent over its life, against the budget of the plan it was last enrolled in. */
+export interface ClientBudget {
+  readonly holder: string;
+  readonly dataset: string;
+  /** Never below the truth; NaN when it could not be computed (a finding says why). */
+  readonly epsilon: number;
+  readonly delta: number;
+  readonly budget: number;
+}
+
+type Commit = Fields<'privacy.committed'>;
+
+interface Charge extends Commit {
+  readonly seq: number;
+  /** Whether its update is in a released or abandoned round's sum. */
+  counted: boolean;
+}
+
+interface Account {
+  readonly holder: string;
+  readonly dataset: string;
+  readonly charges: Charge[];
+  readonly plans: Map<string, Plan>;
+}
+
+/** By how much the composition may overstate epsilon through its grid (measured below 1e-6; see epsilon.spec.ts). */
+const GRID_ERROR = 1e-5;
+/** A published epsilon may differ from the recomputed one by this share: two accountants, two upper bounds. */
+const STATED_TOLERANCE = 0.01;
+
+/** All charges of the ledger, by holder and data set: a budget belongs to the data set, whatever the plan. */
+export class ChargeBook {
+  readonly #report: Report;
+  readonly #accounts = new Map<string, Account>();
+  readonly #charges = new Map<string, Charge>();
+  readonly #datasets = new Map<string, string>();
+  readonly #composed = new Map<string, number>();
+
+  constructor(report: Report) {
+    this.#report = report;
+  }
+
+  /** The members of a plan that opens. */
+  enrol(seq: number, planHash: string, plan: Plan): void {
+    for (const { holder, dataset } of plan.regions.flatMap(({ members }) => members)) {
+      const member = key(planHash, holder);
+      if (this.#datasets.has(member)) this.#report(seq, `the plan lists ${holder} twice`);
+      this.#datasets.set(member, dataset);
+      const account = this.#accounts.get(key(holder, dataset)) ?? { holder, dataset, charges: [], plans: new Map() };
+      account.plans.set(planHash, plan);
+      this.#accounts.set(key(holder, dataset), account);
+    }
+  }
+
+  /** The data set with which `holder` is in a plan. */
+  datasetOf(planHash: string, holder: string): string | undefined {
+    return this.#datasets.get(key(planHash, holder));
+  }
+
+  add(seq: number, commit: Commit): void {
+    const { planHash, roundId, holder, dataset, attempt } = commit;
+    const account = this.#accounts.get(key(holder, dataset));
+    if (!account || this.datasetOf(planHash, holder) !== dataset) {
+      return this.#report(seq, `${holder} is not in the plan with data set ${dataset}`);
+    }
+    const name = key(planHash, roundId, holder, String(attempt));
+    const earlier = this.#charges.get(name);
+    if (earlier) {
+      const what = earlier.updateDigest === commit.updateDigest ? 'charged twice' : 'charged for two different updates';
+      this.#report(seq, `attempt ${attempt} of ${holder} in round ${roundId} is ${what}`);
+    }
+    const charge = { ...commit, seq, counted: false };
+    this.#charges.set(name, charge);
+    account.charges.push(charge);
+  }
+
+  find(planHash: string, roundId: string, holder: string, attempt: number): Charge | undefined {
+    return this.#charges.get(key(planHash, roundId, holder, String(attempt)));
+  }
+
+  /**
+   * Whether the epsilon of a published model is that of its plan's most charged client. A charge to the latest round that is not in its
+   * sum may or may not have been seen by the publisher; every other one must be in the figure.
+   */
+  checkStatedEpsilon(seq: number, stated: Fields<'model.published'>, latestRoundSeq: number): boolean {
+    const accounts = [...this.#accounts.values()].filter(({ plans }) => plans.has(stated.planHash));
+    const largest = (counts: (charge: Charge) => boolean) =>
+      Math.max(
+        ...accounts.map(({ charges, plans }) =>
+          this.#epsilon(charges.filter(counts), plans.get(stated.planHash)?.privacy.delta ?? NaN, seq),
+        ),
+      );
+    const most = largest(() => true);
+    if (Number.isNaN(most)) return false;
+    const least = () => largest((charge) => charge.seq < latestRoundSeq || charge.counted);
+    const [low, high] = [1 - STATED_TOLERANCE, 1 + STATED_TOLERANCE];
+    if (stated.epsilon <= most * high && (stated.epsilon >= most * low || stated.epsilon >= least() * low)) return true;
+    this.#report(seq, `model ${stated.version} states epsilon ${stated.epsilon}, the charges compose to ${most}`);
+    return false;
+  }
+
+  /** Every account's epsilon; reports those that exceeded the budget of a plan with a charge under that plan. */
+  settle(): ClientBudget[] {
+    return [...this.#accounts.values()].map(({ holder, dataset, charges, plans }) => {
+      for (const [planHash, { privacy }] of plans) {
+        const last = charges.findLastIndex((charge) => charge.planHash === planHash);
+        const seq = charges[last]?.seq;
+        const epsilon = this.#epsilon(charges.slice(0, last + 1), privacy.delta, seq);
+        if (epsilon > privacy.epsilon * (1 + GRID_ERROR)) {
+          this.#report(
+            seq,
+            `${holder} (${dataset}) spent epsilon ${epsilon} of ${privacy.epsilon} at delta ${privacy.delta}`,
+          );
+        }
+      }
+      const latest = [...plans.values()].at(-1)?.privacy;
+      const { epsilon: budget, delta } = latest ?? { epsilon: NaN, delta: NaN };
+      return { holder, dataset, epsilon: this.#epsilon(charges, delta, charges.at(-1)?.seq), delta, budget };
+    });
+  }
+
+  #epsilon(charges: readonly Charge[], delta: number, seq: number | undefined): number {
+    const events = charges.map(({ event }) => event);
+    const shifts = new Map<number, number>();
+    for (const { sigmaSquared, sensitivitySquared, steps } of events) {
+      shifts.set(sigmaSquared, (shifts.get(sigmaSquared) ?? 0) + sensitivitySquared * steps);
+    }
+    const name = JSON.stringify([delta, ...[...shifts].sort(([a], [b]) => a - b)]);
+    const known = this.#composed.get(name);
+    if (known !== undefined) return known;
+    let epsilon = NaN;
+    try {
+      epsilon = composedEpsilon(events, delta);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.#report(seq, `epsilon cannot be recomputed: ${error.message}`, 'incomplete');
+    }
+    this.#composed.set(name, epsilon);
+    return epsilon;
+  }
+}
+
+function key(...parts: readonly string[]): string {
+  return JSON.stringify(parts);
+}

@@ -1,0 +1,44 @@
+/** A sequence of complex numbers. */
+export interface Complex {
+  readonly re: Float64Array;
+  readonly im: Float64Array;
+}
+
+/** In-place discrete Fourier transform (radix 2, Cooley and Tukey 1965); the length is a power of two. */
+export function transform({ re, im }: Complex): void {
+  const n = re.length;
+  for (let i = 1, j = 0; i < n; i++) {
+    let bit = n >> 1;
+    for (; j & bit; bit >>= 1) j ^= bit;
+    j ^= bit;
+    if (i < j) {
+      [re[i], re[j]] = [re[j] as number, re[i] as number];
+      [im[i], im[j]] = [im[j] as number, im[i] as number];
+    }
+  }
+  const cos = Float64Array.from({ length: n / 2 }, (_, k) => Math.cos((2 * Math.PI * k) / n));
+  const sin = Float64Array.from({ length: n / 2 }, (_, k) => -Math.sin((2 * Math.PI * k) / n));
+  for (let size = 2; size <= n; size *= 2) {
+    const [half, stride] = [size / 2, n / size];
+    for (let start = 0; start < n; start += size) {
+      for (let k = 0; k < half; k++) {
+        const [a, b] = [start + k, start + k + half];
+        const [c, s] = [cos[k * stride] as number, sin[k * stride] as number];
+        const x = (re[b] as number) * c - (im[b] as number) * s;
+        const y = (re[b] as number) * s + (im[b] as number) * c;
+        re[b] = (re[a] as number) - x;
+        im[b] = (im[a] as number) - y;
+        re[a] = (re[a] as number) + x;
+        im[a] = (im[a] as number) + y;
+      }
+    }
+  }
+}
+
+/** Inverse of `transform`, by conjugation. */
+export function inverseTransform({ re, im }: Complex): void {
+  im.forEach((value, i) => (im[i] = -value));
+  transform({ re, im });
+  re.forEach((value, i) => (re[i] = value / re.length));
+  im.forEach((value, i) => (im[i] = -value / re.length));
+}
