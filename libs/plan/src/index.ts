@@ -1,0 +1,3 @@
+export * from './plan-file.ts';
+export * from './resolve.ts';
+export * from './stock-views.ts';

@@ -1,0 +1,117 @@
+import { cellCount, sensitivitySquared } from '@fedcarbon/benchmark';
+import { FederationPlan, parseStrict, type PlanFile } from '@fedcarbon/contracts';
+import { canonicalBytes, InvalidInputError, type Json, type Sha256, toHex } from '@fedcarbon/kernel';
+import { integerWidth, STEP_CAP, stepSize } from '@fedcarbon/learning';
+import { calibrate } from '@fedcarbon/privacy';
+import { benchmarkLayout, binCounts, stockView } from './stock-views.ts';
+
+/** Who takes part, with the public keys that their operators have handed in. */
+export interface Enrolment {
+  readonly simulation: boolean;
+  readonly keys: FederationPlan['keys'];
+  readonly regions: readonly {
+    readonly name: string;
+    readonly publicKey: string;
+    readonly members: readonly { readonly holder: string; readonly dataset: string; readonly publicKey: string }[];
+  }[];
+}
+
+/**
+ * The resolved plan: noise calibrated so that all rounds, spare ones included, and the benchmark release stay within epsilon at delta; the step size and the
+ * widths that follow from it. Everything is computed from public quantities. Throws InvalidInputError when the enrolment does not fit the file.
+ */
+export function resolvePlan(file: PlanFile, enrolment: Enrolment): FederationPlan {
+  const view = stockView(file.stock);
+  const bins = binCounts(view);
+  const layout = benchmarkLayout(view, file.benchmarks);
+  const members = enrolment.regions.reduce((sum, region) => sum + region.members.length, 0);
+  if (file.round.quorum > members) {
+    throw new InvalidInputError(
+      `round.quorum: ${String(file.round.quorum)} is more than the ${String(members)} members`,
+    );
+  }
+  const { rounds, spareRounds, residualScale, momentum, kappa } = file.recipe;
+  const { epsilon, delta, budgetShares } = file.privacy;
+  const features = bins.length;
+  const { parts } = calibrate({
+    epsilon,
+    delta,
+    parts: [
+      { share: budgetShares.model, sensitivitySquared: features, steps: rounds + spareRounds },
+      { share: budgetShares.benchmarks, sensitivitySquared: sensitivitySquared(layout), steps: 1 },
+    ],
+  });
+  const [modelNoise, benchmarkNoise] = parts;
+  if (modelNoise === undefined || benchmarkNoise === undefined)
+    throw new InvalidInputError('the calibration gave no noise');
+  // Local trust: every member adds the whole noise, so variances add up over members.
+  const sdOfSum = (sigmaSquared: number) => Math.sqrt(members * sigmaSquared);
+  const nominalTraining = Math.round(file.nominalRecords.total * (1 - file.partition.testShare));
+  const event = (sigmaSquared: number, sensitivity: number) => ({
+    kind: 'discreteGaussian' as const,
+    sigmaSquared,
+    sensitivitySquared: sensitivity,
+    steps: 1,
+  });
+  const plan: FederationPlan = {
+    version: 1,
+    name: file.name,
+    simulation: enrolment.simulation,
+    keys: enrolment.keys,
+    privacy: { epsilon, delta, trust: file.trust, adjacency: 'add-or-remove-one-record', budgetShares },
+    stock: { featureSchema: file.stock.featureSchema, target: file.stock.target, unit: view.unit },
+    regions: enrolment.regions.map((region) => ({
+      name: region.name,
+      publicKey: region.publicKey,
+      members: region.members.map((member) => ({ ...member, nominalRecords: file.nominalRecords.perClient })),
+    })),
+    recipe: {
+      kind: 'gam-sum',
+      binsPerFeature: bins,
+      yRange: file.stock.yRange,
+      residualScale,
+      momentum,
+      rounds,
+      spareRounds,
+      stepSize: stepSize({
+        nominalRecords: nominalTraining,
+        rounds,
+        features,
+        sigmaOfSum: sdOfSum(modelNoise.sigmaSquared),
+        kappa,
+        cap: STEP_CAP,
+      }),
+      nominalRecords: nominalTraining,
+      bits: integerWidth({ nominalRecords: nominalTraining, sdOfSum: sdOfSum(modelNoise.sigmaSquared) }),
+      event: event(modelNoise.sigmaSquared, features),
+    },
+    benchmarks: {
+      layout: {
+        edges: [...layout.edges],
+        margins: layout.margins.map(({ name, groups }) => ({ name, groups: [...groups] })),
+      },
+      nominalRecords: file.nominalRecords.total,
+      bits: integerWidth({ nominalRecords: file.nominalRecords.total, sdOfSum: sdOfSum(benchmarkNoise.sigmaSquared) }),
+      event: event(benchmarkNoise.sigmaSquared, sensitivitySquared(layout)),
+      confidence: file.benchmarks.confidence,
+      maxRelativeHalfWidth: file.benchmarks.maxRelativeHalfWidth,
+    },
+    round: file.round,
+  };
+  return parseStrict(FederationPlan, plan, 'resolved plan');
+}
+
+/** SHA-256 of the plan's canonical bytes, as hexadecimal: the name under which everybody knows the plan. */
+export function planHash(plan: FederationPlan, sha256: Sha256): string {
+  return toHex(sha256(canonicalBytes(plan as Json)));
+}
+
+/** Standard deviation of the noise in one coordinate of the sum over `participants` members that each add the whole noise. */
+export function noiseSdOfSum(event: { readonly sigmaSquared: number }, participants: number): number {
+  return Math.sqrt(participants * event.sigmaSquared);
+}
+
+/** Number of cells of the plan's histogram. */
+export function benchmarkCells(plan: FederationPlan): number {
+  return cellCount(plan.benchmarks.layout);
+}
