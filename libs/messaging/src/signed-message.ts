@@ -1,0 +1,27 @@
+import { SIGNATURE_HEADER, type SignedBytes } from '@fedcarbon/contracts';
+import { fromBase64Url, InvalidInputError, toBase64Url } from '@fedcarbon/kernel';
+import { type MsgHdrs, headers } from '@nats-io/nats-core';
+
+/** Headers that carry the signature of a payload. */
+export function signatureHeaders(signed: SignedBytes): MsgHdrs {
+  const result = headers();
+  result.set(SIGNATURE_HEADER, toBase64Url(signed.signature));
+  return result;
+}
+
+/** Payload and signature of a message. A missing or malformed signature is empty, which verifies under no key. */
+export function signedBytesOf(message: {
+  readonly data: Uint8Array;
+  readonly headers?: MsgHdrs | undefined;
+}): SignedBytes {
+  return { payload: message.data, signature: signatureIn(message.headers?.get(SIGNATURE_HEADER) ?? '') };
+}
+
+function signatureIn(text: string): Uint8Array {
+  try {
+    return fromBase64Url(text);
+  } catch (error) {
+    if (error instanceof InvalidInputError) return new Uint8Array();
+    throw error;
+  }
+}
