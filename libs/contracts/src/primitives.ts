@@ -37,3 +37,7 @@ export type MechanismEvent = z.infer<typeof MechanismEvent>;
 /** What a round is for: one step of the model, or the counts behind the benchmarks. */
 export const Purpose = z.enum(['model', 'benchmarks']);
 export type Purpose = z.infer<typeof Purpose>;
+
+/** Bytes of message bodies and headers, without the transport below: `up` from clients, `down` to clients. */
+export const ByteCounts = z.strictObject({ up: NonNegativeInt, down: NonNegativeInt });
+export type ByteCounts = z.infer<typeof ByteCounts>;

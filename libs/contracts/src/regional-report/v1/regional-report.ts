@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Base64Url, Name, PositiveInt, RoundId, Sha256Hex } from '../../primitives.ts';
+import { Base64Url, ByteCounts, Name, PositiveInt, RoundId, Sha256Hex } from '../../primitives.ts';
 import { Receipt } from '../../receipt/v1/receipt.ts';
 import { Decline } from '../../decline/v1/decline.ts';
 import { embedded, statementKind } from '../../signed.ts';
@@ -17,6 +17,8 @@ export const RegionalReport = z.strictObject({
   verdicts: z.array(embedded(Receipt)),
   /** Holders that declined, as they signed it. */
   declined: z.array(embedded(Decline)),
+  /** Between this region and its clients in this round so far. */
+  bytes: ByteCounts,
 });
 export type RegionalReport = z.infer<typeof RegionalReport>;
 export const REGIONAL_REPORT_V1 = statementKind('regional-report', 1, RegionalReport);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { NonNegativeInt, PositiveInt, Purpose, RoundId, Sha256Hex } from '../../primitives.ts';
+import { ByteCounts, NonNegativeInt, PositiveInt, Purpose, RoundId, Sha256Hex } from '../../primitives.ts';
 import { statementKind } from '../../signed.ts';
 
 /** global-aggregator -> everybody: a round is over; what it released stands in Postgres and behind the API. Signed by `plan.keys.global`. */
@@ -13,6 +13,8 @@ export const RoundClosed = z.strictObject({
   participants: NonNegativeInt,
   /** From opening to close, by the global-aggregator's clock. */
   durationMs: NonNegativeInt,
+  /** Between regions and clients, as the regions counted. */
+  bytes: ByteCounts,
   /** Version of the model or benchmark release that this round published. */
   version: PositiveInt.optional(),
   /** Largest epsilon spent by a holder so far, as the accountant composes it. */
