@@ -1,6 +1,7 @@
 export * from './accountant/v1/accountant.ts';
 export * from './config.ts';
 export * from './decline/v1/decline.ts';
+export * from './http/v1/answers.ts';
 export * from './plan.ts';
 export * from './primitives.ts';
 export * from './receipt/v1/receipt.ts';
