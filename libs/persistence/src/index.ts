@@ -1,1 +1,13 @@
-export {};
+export * from './charge-repository.ts';
+export { createDatabase, type Database, type DatabaseOptions } from './database.ts';
+export { DatabaseUnavailableError } from './errors.ts';
+export * from './ledger-repository.ts';
+export { defaultMigrationsDir, migrate, MigrationError } from './migrations.ts';
+export * from './outbox-repository.ts';
+export * from './plan-repository.ts';
+export * from './provisioning.ts';
+export * from './published-repository.ts';
+export * from './region-repository.ts';
+export * from './round-repository.ts';
+export type { Session } from './session.ts';
+export type { SqlPool, SqlRow, SqlSession, SqlValue } from './sql-pool.ts';

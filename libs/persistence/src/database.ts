@@ -1,0 +1,78 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { mapDatabaseErrors } from './errors.ts';
+import { PrismaClient } from './generated/client.ts';
+import { type Session, sessionOf } from './session.ts';
+import { SqlPool } from './sql-pool.ts';
+
+export interface DatabaseOptions {
+  /** `postgresql://user:password@host:port/database`; the user is a member of one of the group roles. */
+  readonly url: string;
+  /** Most connections at a time. */
+  readonly poolSize: number;
+  /** Shown by pg_stat_activity. */
+  readonly applicationName?: string;
+}
+
+/** How long a statement waits for a connection: a restart of Postgres takes a few seconds, and a caller would rather hear of it than hang. */
+const CONNECT_TIMEOUT_MS = 5_000;
+const STATEMENT_TIMEOUT_MS = 15_000;
+
+/** A pool of connections. It connects on first use and, after Postgres was away, on the next use: there is nothing to restart. */
+export class Database {
+  /** Each statement on its own, for reads and single-statement writes. */
+  readonly session: Session;
+  /** The pg driver beneath, for the few paths that Prisma's transactions are too slow for. */
+  readonly sql: SqlPool;
+  readonly #prisma: PrismaClient;
+  readonly #pool: pg.Pool;
+
+  constructor(options: DatabaseOptions) {
+    this.#pool = new pg.Pool({
+      connectionString: options.url,
+      max: options.poolSize,
+      application_name: options.applicationName ?? 'fedcarbon',
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+      keepAlive: true,
+    });
+    // An idle connection that breaks is no event of ours: the pool drops it, the next statement opens another.
+    this.#pool.on('error', () => undefined);
+    this.#prisma = new PrismaClient({
+      adapter: new PrismaPg(this.#pool, { disposeExternalPool: false }),
+      transactionOptions: { maxWait: CONNECT_TIMEOUT_MS, timeout: STATEMENT_TIMEOUT_MS },
+    });
+    this.session = sessionOf(this.#prisma);
+    this.sql = new SqlPool(this.#pool);
+  }
+
+  /**
+   * Runs `work` in one READ COMMITTED transaction: committed when it resolves, rolled back when it throws.
+   * Throws DatabaseUnavailableError when the database went away; whether a commit under way took effect is then unknown, so `work` must be idempotent.
+   */
+  transaction<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    return mapDatabaseErrors(() => this.#prisma.$transaction((client) => work(sessionOf(client))));
+  }
+
+  /** Runs statements outside a transaction, with the same mapping of errors. */
+  read<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    return mapDatabaseErrors(() => work(this.session));
+  }
+
+  /** Resolves when a statement went through. Throws DatabaseUnavailableError. */
+  async ping(): Promise<void> {
+    await this.sql.query('SELECT 1', []);
+  }
+
+  /** Lets running statements finish and closes all connections. */
+  async close(): Promise<void> {
+    await this.#prisma.$disconnect();
+    await this.#pool.end();
+  }
+}
+
+/** Opens a database. Nothing is sent until the first statement. */
+export function createDatabase(options: DatabaseOptions): Database {
+  return new Database(options);
+}

@@ -1,0 +1,69 @@
+import { clientOf, type Session, toColumn } from './session.ts';
+
+/** Whose messages: a service sees no others. */
+export type OutboxOwner = 'global' | `region:${string}`;
+
+export interface NewOutboxMessage {
+  readonly subject: string;
+  /** `Nats-Msg-Id`; unique for the owner, so that enqueueing again changes nothing. */
+  readonly messageId: string;
+  readonly payload: Uint8Array;
+  readonly signature: Uint8Array;
+}
+export interface OutboxMessage extends NewOutboxMessage {
+  readonly id: bigint;
+}
+
+/** Messages that are written in the transaction of the fact they announce, and published after its commit. */
+export class OutboxRepository {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  async enqueue(owner: OutboxOwner, ...messages: readonly NewOutboxMessage[]): Promise<void> {
+    await clientOf(this.#session).outboxMessage.createMany({
+      data: messages.map(({ subject, messageId, payload, signature }) => ({
+        owner,
+        subject,
+        messageId,
+        payload: toColumn(payload),
+        signature: toColumn(signature),
+      })),
+      skipDuplicates: true,
+    });
+  }
+
+  /** Puts a message that may have been published before back in the queue, such as the receipt for a repeated update; enqueues it when it is new. */
+  async enqueueAgain(owner: OutboxOwner, message: NewOutboxMessage): Promise<void> {
+    await this.enqueue(owner, message);
+    await clientOf(this.#session).outboxMessage.updateMany({
+      where: { owner, messageId: message.messageId },
+      data: { publishedAt: null },
+    });
+  }
+
+  /** Oldest unpublished messages. */
+  async pending(owner: OutboxOwner, limit: number): Promise<OutboxMessage[]> {
+    const rows = await clientOf(this.#session).outboxMessage.findMany({
+      where: { owner, publishedAt: null },
+      orderBy: { id: 'asc' },
+      take: limit,
+    });
+    return rows.map(({ id, subject, messageId, payload, signature }) => ({
+      id,
+      subject,
+      messageId,
+      payload,
+      signature,
+    }));
+  }
+
+  async markPublished(ids: readonly bigint[], publishedAtMs: number): Promise<void> {
+    await clientOf(this.#session).outboxMessage.updateMany({
+      where: { id: { in: [...ids] } },
+      data: { publishedAt: new Date(publishedAtMs) },
+    });
+  }
+}
