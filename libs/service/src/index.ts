@@ -1,1 +1,17 @@
-export {};
+export { systemClock } from './clock.ts';
+export { ConfigurationError, loadConfig } from './config.ts';
+export { generateKeyPem, loadSigner, sha256, signerFromPem, verifySignature } from './crypto.ts';
+export { healthModule, type Readiness } from './health.ts';
+export { createLogger, type Logger, nestLogger } from './logger.ts';
+export { type LoadedPlan, loadPlan } from './plan.ts';
+export { type Problem, problem, ProblemError, ProblemFilter } from './problem.ts';
+export { cryptoRandom } from './random.ts';
+export {
+  type RunningService,
+  runService,
+  type ServiceConfig,
+  type ServiceDefinition,
+  type ServiceParts,
+  type ServiceTransport,
+  startService,
+} from './run-service.ts';

@@ -1,0 +1,80 @@
+import {
+  type Sha256,
+  type Signer,
+  type VerifySignature,
+  InvalidInputError,
+  fromBase64Url,
+  toBase64Url,
+} from '@fedcarbon/kernel';
+import {
+  type KeyObject,
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  sign,
+  verify,
+} from 'node:crypto';
+import { ConfigurationError, readConfiguredFile } from './config.ts';
+
+/** SHA-256 by OpenSSL. */
+export const sha256: Sha256 = (data) => new Uint8Array(createHash('sha256').update(data).digest());
+
+/** A new Ed25519 private key as PKCS#8 PEM. Write it with mode 0600. */
+export function generateKeyPem(): string {
+  return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+}
+
+/** Signer of an Ed25519 private key in PKCS#8 PEM. Throws InvalidInputError for anything else; the message never quotes the key. */
+export function signerFromPem(pem: string): Signer {
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(pem);
+  } catch {
+    throw new InvalidInputError('not a private key in PEM');
+  }
+  if (key.asymmetricKeyType !== 'ed25519') {
+    throw new InvalidInputError(`a key of type ${String(key.asymmetricKeyType)} instead of Ed25519`);
+  }
+  const { x } = createPublicKey(key).export({ format: 'jwk' });
+  return {
+    publicKey: fromBase64Url(x ?? ''),
+    sign: (message) => new Uint8Array(sign(null, message, key)),
+  };
+}
+
+/** Signer of the key in `pemFile`. Throws ConfigurationError that names the file. */
+export function loadSigner(pemFile: string): Signer {
+  const pem = readConfiguredFile(pemFile);
+  try {
+    return signerFromPem(pem);
+  } catch (error) {
+    if (error instanceof InvalidInputError) throw new ConfigurationError(`${pemFile} is ${error.message}`);
+    throw error;
+  }
+}
+
+const MAX_CACHED_KEYS = 1024;
+const keys = new Map<string, KeyObject>();
+
+/** Importing a key costs about as much as verifying with it, and a federation has few keys. */
+function importedKey(publicKey: Uint8Array): KeyObject {
+  const x = toBase64Url(publicKey);
+  let key = keys.get(x);
+  if (key === undefined) {
+    key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
+    if (keys.size >= MAX_CACHED_KEYS) keys.clear();
+    keys.set(x, key);
+  }
+  return key;
+}
+
+/** Ed25519 (RFC 8032) by OpenSSL. False for malformed keys and signatures. */
+export const verifySignature: VerifySignature = (publicKey, message, signature) => {
+  if (publicKey.length !== 32 || signature.length !== 64) return false;
+  try {
+    return verify(null, message, importedKey(publicKey), signature);
+  } catch {
+    return false;
+  }
+};

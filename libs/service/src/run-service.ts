@@ -1,0 +1,187 @@
+import { describeError, FedcarbonError } from '@fedcarbon/kernel';
+import type { DynamicModule, INestApplication, Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { AddressInfo } from 'node:net';
+import type { z } from 'zod';
+import 'reflect-metadata';
+import { ConfigurationError, loadConfig } from './config.ts';
+import { type Logger, createLogger, nestLogger, withoutUrlPasswords } from './logger.ts';
+import { ProblemFilter } from './problem.ts';
+
+/** What every service's configuration holds. */
+export interface ServiceConfig {
+  readonly http: { readonly host: string; readonly port: number };
+  readonly logLevel: string;
+}
+
+/** A Nest transport strategy, such as JetStreamServer of @fedcarbon/messaging. */
+export interface ServiceTransport {
+  listen(callback: (...results: unknown[]) => unknown): unknown;
+  close(): unknown;
+}
+
+/** The parts of a service, made from its configuration. */
+export interface ServiceParts {
+  readonly module: Type | DynamicModule;
+  readonly microservices?: readonly ServiceTransport[];
+  /** Runs once HTTP and the transports listen; start pumps and timers here. */
+  readonly started?: () => void | Promise<void>;
+  /** Runs last, after HTTP and the transports have stopped: stop pumps, close broker connections and the database. */
+  readonly close?: () => Promise<void>;
+}
+
+export interface ServiceDefinition<C extends ServiceConfig> {
+  readonly name: string;
+  readonly config: z.ZodType<C>;
+  readonly compose: (context: { readonly config: C; readonly logger: Logger }) => Promise<ServiceParts>;
+}
+
+/** Time for a graceful stop, above the time that transports give their running handlers (10 s). */
+const STOP_DEADLINE_MS = 15_000;
+
+/**
+ * Runs a service until SIGTERM or SIGINT: reads the configuration, composes the parts, listens on HTTP, starts the transports, logs one line "listening".
+ * A stop lets running handlers finish, closes the parts and exits with 0 (1 when the deadline passes). A start that fails prints one sentence on
+ * standard error and exits with 2 for the configuration, else 1. This is the whole of an app's main.ts:
+ *
+ * ```ts
+ * // main.ts
+ * import { CONSUMERS, RegionalAggregatorConfig } from '@fedcarbon/contracts';
+ * import { JetStreamServer, OutboxPump, brokerStatus, connectBroker, publishSigned } from '@fedcarbon/messaging';
+ * import { healthModule, loadPlan, loadSigner, runService, systemClock } from '@fedcarbon/service';
+ *
+ * await runService({
+ *   name: 'regional-aggregator',
+ *   config: RegionalAggregatorConfig,
+ *   async compose({ config, logger }) {
+ *     const { plan, planHash } = loadPlan(config.planFile);
+ *     const database = await openDatabase(config.databaseUrl); // @fedcarbon/persistence
+ *     const regions = await Promise.all(config.regions.map(async ({ name, broker, keyFile }) => {
+ *       const connection = await connectBroker({ access: broker, name: `regional-aggregator/${name}`, logger });
+ *       const source = database.outbox(`region:${name}`);
+ *       const publish = (message) => publishSigned(connection, message);
+ *       return { name, connection, signer: loadSigner(keyFile),
+ *         outbox: new OutboxPump({ owner: name, source, publish, logger, pollMs: 1000 }),
+ *         server: new JetStreamServer({ connection, owner: name, maxConcurrent: 8, nakDelayMs: 200, logger,
+ *           consumers: [CONSUMERS.regionRounds(name), CONSUMERS.regionUpdates(name)] }) };
+ *     }));
+ *     const ready = async () => ({ database: await database.status(), broker: brokerStatus(regions[0].connection) });
+ *     return {
+ *       module: AppModule.with({ plan, planHash, database, regions, clock: systemClock, logger, health: healthModule({ ready }) }),
+ *       microservices: regions.map((region) => region.server),
+ *       async close() {
+ *         await Promise.all(regions.map(async ({ outbox, connection }) => { await outbox.stop(); await connection.close(); }));
+ *         await database.close();
+ *       },
+ *     };
+ *   },
+ * });
+ *
+ * // app.module.ts
+ * @Controller()
+ * class UpdatesConsumer {
+ *   constructor(@Inject(COLLECT) private readonly collect: CollectUpdates) {}
+ *   @EventPattern(PATTERNS.update, JETSTREAM)
+ *   onUpdate(@Payload() delivery: Delivery) { return this.collect.update(delivery.owner, delivery); }
+ * }
+ * @Module({})
+ * export class AppModule {
+ *   static with(parts: Parts): DynamicModule {
+ *     return { module: AppModule, imports: [parts.health], controllers: [UpdatesConsumer],
+ *       providers: [{ provide: COLLECT, useValue: new CollectUpdates(parts) }] };
+ *   }
+ * }
+ * ```
+ */
+export async function runService<C extends ServiceConfig>(definition: ServiceDefinition<C>): Promise<void> {
+  let running: RunningService | undefined;
+  let logger: Logger | undefined;
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals) => {
+    if (stopping) return;
+    stopping = true;
+    setTimeout(() => {
+      logger?.error({ deadlineMs: STOP_DEADLINE_MS }, 'did not stop in time');
+      process.exit(1);
+    }, STOP_DEADLINE_MS).unref();
+    logger?.info({ signal }, 'stopping');
+    // A service that has not started yet has nothing to finish: what it left half done is redone, as after a crash.
+    (running?.stop() ?? Promise.resolve()).then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger?.error({ err: error }, 'stopping failed');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  try {
+    const config = loadConfig(definition.config);
+    logger = createLogger({ name: definition.name, level: config.logLevel });
+    running = await startService(definition, config, logger);
+    logger.info({ url: running.url }, 'listening');
+  } catch (error) {
+    logger?.debug({ err: error }, 'start failed');
+    process.stderr.write(`${definition.name}: ${startFailure(error)}\n`);
+    process.exit(error instanceof ConfigurationError ? error.exitCode : 1);
+  }
+  const die = (error: unknown) => {
+    logger?.fatal({ err: error }, 'unexpected error');
+    process.exit(1);
+  };
+  process.on('uncaughtException', die);
+  process.on('unhandledRejection', die);
+}
+
+/** A service in this process. */
+export interface RunningService {
+  readonly url: string;
+  readonly app: INestApplication;
+  stop(): Promise<void>;
+}
+
+/** Starts a service without touching the process: `runService` for tests. */
+export async function startService<C extends ServiceConfig>(
+  definition: ServiceDefinition<C>,
+  config: C,
+  logger: Logger,
+): Promise<RunningService> {
+  const parts = await definition.compose({ config, logger });
+  let app: INestApplication | undefined;
+  const stop = async () => {
+    await app?.close();
+    await parts.close?.();
+  };
+  try {
+    app = await NestFactory.create(parts.module, {
+      logger: nestLogger(logger),
+      abortOnError: false,
+      forceCloseConnections: true,
+    });
+    app.useGlobalFilters(new ProblemFilter(logger));
+    for (const strategy of parts.microservices ?? []) app.connectMicroservice({ strategy }, { inheritAppConfig: true });
+    // HTTP first: a port in use must not cost a delivery.
+    await app.listen(config.http.port, config.http.host);
+    await app.startAllMicroservices();
+    await parts.started?.();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const { port } = (app.getHttpServer() as { address(): AddressInfo }).address();
+  return { url: `http://${config.http.host}:${String(port)}`, app, stop };
+}
+
+/** One sentence about why a start failed. */
+export function startFailure(error: unknown): string {
+  const { code, syscall, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  const place = `${address ?? ''}:${String(port)}`;
+  if (code === 'EADDRINUSE') return `${place} is in use: stop what listens there, or set another http.port`;
+  if (code === 'EACCES' && syscall === 'listen') return `no right to listen on ${place}: set another http.port`;
+  const cause = error instanceof AggregateError ? (error.errors[0] as unknown) : error;
+  if (!(cause instanceof FedcarbonError) && (cause as NodeJS.ErrnoException).code === 'ECONNREFUSED') {
+    return `cannot connect: ${describeError(cause)}; start the server there or correct the configuration`;
+  }
+  return withoutUrlPasswords(describeError(cause).replace(/\s+/g, ' ').trim());
+}
