@@ -20,7 +20,7 @@ const STATEMENT_TIMEOUT_MS = 15_000;
 
 /** A pool of connections. It connects on first use and, after Postgres was away, on the next use: there is nothing to restart. */
 export class Database {
-  /** Each statement on its own, for reads and single-statement writes. */
+  /** Each statement on its own, for reads and single-statement writes. Throws DatabaseUnavailableError as `transaction` does. */
   readonly session: Session;
   /** The pg driver beneath, for the few paths that Prisma's transactions are too slow for. */
   readonly sql: SqlPool;
@@ -39,10 +39,13 @@ export class Database {
     });
     // An idle connection that breaks is no event of ours: the pool drops it, the next statement opens another.
     this.#pool.on('error', () => undefined);
-    this.#prisma = new PrismaClient({
+    const prisma = new PrismaClient({
       adapter: new PrismaPg(this.#pool, { disposeExternalPool: false }),
       transactionOptions: { maxWait: CONNECT_TIMEOUT_MS, timeout: STATEMENT_TIMEOUT_MS },
     });
+    this.#prisma = prisma.$extends({
+      query: { $allOperations: ({ args, query }) => mapDatabaseErrors(() => query(args)) },
+    }) as unknown as PrismaClient; // The extension adds nothing to the interface.
     this.session = sessionOf(this.#prisma);
     this.sql = new SqlPool(this.#pool);
   }
@@ -53,11 +56,6 @@ export class Database {
    */
   transaction<T>(work: (session: Session) => Promise<T>): Promise<T> {
     return mapDatabaseErrors(() => this.#prisma.$transaction((client) => work(sessionOf(client))));
-  }
-
-  /** Runs statements outside a transaction, with the same mapping of errors. */
-  read<T>(work: (session: Session) => Promise<T>): Promise<T> {
-    return mapDatabaseErrors(() => work(this.session));
   }
 
   /** Resolves when a statement went through. Throws DatabaseUnavailableError. */

@@ -14,18 +14,20 @@ export interface OutboxMessage extends NewOutboxMessage {
   readonly id: bigint;
 }
 
-/** Messages that are written in the transaction of the fact they announce, and published after its commit. */
+/** Messages that are written in the transaction of the fact they announce, and published after its commit. Fits `OutboxSource` of @fedcarbon/messaging. */
 export class OutboxRepository {
   readonly #session: Session;
+  readonly #owner: OutboxOwner;
 
-  constructor(session: Session) {
+  constructor(session: Session, owner: OutboxOwner) {
     this.#session = session;
+    this.#owner = owner;
   }
 
-  async enqueue(owner: OutboxOwner, ...messages: readonly NewOutboxMessage[]): Promise<void> {
+  async enqueue(...messages: readonly NewOutboxMessage[]): Promise<void> {
     await clientOf(this.#session).outboxMessage.createMany({
       data: messages.map(({ subject, messageId, payload, signature }) => ({
-        owner,
+        owner: this.#owner,
         subject,
         messageId,
         payload: toColumn(payload),
@@ -36,18 +38,18 @@ export class OutboxRepository {
   }
 
   /** Puts a message that may have been published before back in the queue, such as the receipt for a repeated update; enqueues it when it is new. */
-  async enqueueAgain(owner: OutboxOwner, message: NewOutboxMessage): Promise<void> {
-    await this.enqueue(owner, message);
+  async enqueueAgain(message: NewOutboxMessage): Promise<void> {
+    await this.enqueue(message);
     await clientOf(this.#session).outboxMessage.updateMany({
-      where: { owner, messageId: message.messageId },
+      where: { owner: this.#owner, messageId: message.messageId },
       data: { publishedAt: null },
     });
   }
 
   /** Oldest unpublished messages. */
-  async pending(owner: OutboxOwner, limit: number): Promise<OutboxMessage[]> {
+  async pending(limit: number): Promise<OutboxMessage[]> {
     const rows = await clientOf(this.#session).outboxMessage.findMany({
-      where: { owner, publishedAt: null },
+      where: { owner: this.#owner, publishedAt: null },
       orderBy: { id: 'asc' },
       take: limit,
     });
@@ -60,10 +62,10 @@ export class OutboxRepository {
     }));
   }
 
-  async markPublished(ids: readonly bigint[], publishedAtMs: number): Promise<void> {
+  async markPublished(ids: readonly bigint[]): Promise<void> {
     await clientOf(this.#session).outboxMessage.updateMany({
-      where: { id: { in: [...ids] } },
-      data: { publishedAt: new Date(publishedAtMs) },
+      where: { owner: this.#owner, id: { in: [...ids] } },
+      data: { publishedAt: new Date() },
     });
   }
 }
