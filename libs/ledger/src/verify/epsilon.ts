@@ -22,8 +22,11 @@ const GRID_POINTS = 2 ** 16;
 const MAX_LATTICE_POINTS = 2 ** 22;
 /** Standard deviations kept on each side: a discrete Gaussian is sub-Gaussian (Canonne, Kamath, Steinke 2020, Corollary 17), so 2 exp(-50) is cut. */
 const TAIL = 10;
-/** Bound per composition and transform level on what binary64 transforms add to or take from all masses together. */
-const ROUNDING_UNIT = 2 ** -48;
+/**
+ * A transform's error is, relative to the Euclidean norm, below 4 u log2(points) with u = 2^-53 (Higham 2002, "Accuracy and Stability of Numerical
+ * Algorithms", Section 24.1); spread over the 20 standard deviations of the result that is less than this, times levels, in total mass.
+ */
+const ROUNDING_UNIT = 2 ** -49;
 
 /**
  * Smallest epsilon at `delta` of all `events` together, add or remove one record; never below the truth. The loss of releases with one sigma
@@ -53,17 +56,18 @@ function latticeOfOneSigma(sigmaSquared: number, count: number): LossDistributio
   }
   // The characteristic function of the sum is the power of the one; both are symmetric, so real, and the transform is its own inverse.
   const single = noise(sigmaSquared, points);
+  const norm = Math.sqrt(single.re.reduce((total, p) => total + p * p, 0));
   transform(single);
   const sum = { re: single.re.map((value) => value ** count), im: new Float64Array(points) };
   transform(sum);
-  const mass = Float64Array.from({ length: 2 * reach + 1 }, (_, i) => {
+  const mass = new Float64Array(2 * reach + 1).map((_, i) => {
     return Math.max(0, (sum.re[(i - reach + points) % points] as number) / points);
   });
   return {
     lowest: (count - 2 * reach) / (2 * sigmaSquared),
     spacing: 1 / sigmaSquared,
     mass,
-    missing: ROUNDING_UNIT * count * Math.log2(points),
+    missing: ROUNDING_UNIT * count * Math.log2(points) * norm,
   };
 }
 
@@ -101,7 +105,8 @@ function composed(lattices: readonly LossDistribution[]): LossDistribution {
 /** Splits every atom p at loss L between the grid points x <= L < x + h, keeping p and the other data set's p exp(-L). */
 function onGrid(lattice: LossDistribution, first: number, spacing: number): Float64Array {
   const grid = new Float64Array(GRID_POINTS);
-  for (const [i, p] of lattice.mass.entries()) {
+  for (let i = 0; i < lattice.mass.length; i++) {
+    const p = lattice.mass[i] as number;
     const loss = lattice.lowest + i * lattice.spacing;
     const below = Math.max(0, Math.floor(loss / spacing) - first);
     const excess = Math.max(0, loss - (first + below) * spacing);
@@ -114,7 +119,10 @@ function onGrid(lattice: LossDistribution, first: number, spacing: number): Floa
 
 function multiply(product: Complex, factor: Complex): void {
   for (let i = 0; i < GRID_POINTS; i++) {
-    const [a, b, c, d] = [product.re[i], product.im[i], factor.re[i], factor.im[i]] as [number, number, number, number];
+    const a = product.re[i] as number;
+    const b = product.im[i] as number;
+    const c = factor.re[i] as number;
+    const d = factor.im[i] as number;
     product.re[i] = a * c - b * d;
     product.im[i] = a * d + b * c;
   }

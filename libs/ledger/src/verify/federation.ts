@@ -267,9 +267,11 @@ export class FederationReplay {
     running.completed = true;
     if (running.latest && !running.latest.outcome) report(`leaves round ${running.latest.opened.roundId} open`);
     if (rounds !== running.model.rounds) report(`states ${rounds} rounds, ${running.model.rounds} were released`);
-    if (reason === 'planned' && running.model.rounds < running.plan.recipe.rounds) {
-      report(`is called planned after ${running.model.rounds} of ${running.plan.recipe.rounds} rounds`);
-    }
+    const benchmarked = [...running.rounds.values()].some(
+      ({ opened, outcome }) => opened.purpose === 'benchmarks' && outcome === 'released',
+    );
+    const ended = running.model.rounds >= running.plan.recipe.rounds && benchmarked ? 'planned' : 'ended_early';
+    if (reason !== ended) report(`is called ${reason}, the rounds say ${ended}`);
   }
 }
 

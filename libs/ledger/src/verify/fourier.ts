@@ -12,18 +12,23 @@ export function transform({ re, im }: Complex): void {
     for (; j & bit; bit >>= 1) j ^= bit;
     j ^= bit;
     if (i < j) {
-      [re[i], re[j]] = [re[j] as number, re[i] as number];
-      [im[i], im[j]] = [im[j] as number, im[i] as number];
+      const [x, y] = [re[i] as number, im[i] as number];
+      re[i] = re[j] as number;
+      im[i] = im[j] as number;
+      re[j] = x;
+      im[j] = y;
     }
   }
-  const cos = Float64Array.from({ length: n / 2 }, (_, k) => Math.cos((2 * Math.PI * k) / n));
-  const sin = Float64Array.from({ length: n / 2 }, (_, k) => -Math.sin((2 * Math.PI * k) / n));
+  const cos = new Float64Array(n / 2).map((_, k) => Math.cos((2 * Math.PI * k) / n));
+  const sin = new Float64Array(n / 2).map((_, k) => -Math.sin((2 * Math.PI * k) / n));
   for (let size = 2; size <= n; size *= 2) {
     const [half, stride] = [size / 2, n / size];
     for (let start = 0; start < n; start += size) {
       for (let k = 0; k < half; k++) {
-        const [a, b] = [start + k, start + k + half];
-        const [c, s] = [cos[k * stride] as number, sin[k * stride] as number];
+        const a = start + k;
+        const b = a + half;
+        const c = cos[k * stride] as number;
+        const s = sin[k * stride] as number;
         const x = (re[b] as number) * c - (im[b] as number) * s;
         const y = (re[b] as number) * s + (im[b] as number) * c;
         re[b] = (re[a] as number) - x;
