@@ -1,1 +1,3 @@
-export {};
+export * from './artefact.ts';
+export * from './load-stock.ts';
+export * from './locate-dataset.ts';

@@ -17,9 +17,9 @@ export function parseCsv(text: string): CsvTable {
   const lines: string[][] = [];
   let cells: string[] = [];
   let line = 1;
+  let rowStart = 0;
   CELL.lastIndex = text.startsWith('\uFEFF') ? 1 : 0;
   for (let end = false; !end;) {
-    const start = CELL.lastIndex;
     const match = CELL.exec(text);
     if (match === null) {
       throw new InvalidInputError(
@@ -30,7 +30,8 @@ export function parseCsv(text: string): CsvTable {
     cells.push(quoted === undefined ? (plain ?? '') : quoted.replaceAll('""', '"'));
     if (separator === ',') continue;
     if (cells.length > 1 || quoted !== undefined || cells[0] !== '') lines.push(cells);
-    line += text.slice(start, CELL.lastIndex).split('\n').length - 1;
+    line += text.slice(rowStart, CELL.lastIndex).split('\n').length - 1;
+    rowStart = CELL.lastIndex;
     cells = [];
     end = separator === '';
   }

@@ -78,6 +78,9 @@ function checkSpec(spec: PartitionSpec): void {
     }
   }
   checkRegions(spec.regions);
+  if (spec.kind === 'natural' && spec.regions[0]?.countries === 'any') {
+    throw new InvalidInputError('a natural partition is by country: every region must list its countries, not "any"');
+  }
 }
 
 /** Refuses regions that are empty, share a name or a country (naming both regions), or mix `any` with lists of countries. Throws InvalidInputError. */
@@ -174,8 +177,7 @@ function naturalHoldings(members: readonly BuildingRecord[]): Holding[] {
   const byId = new Map<string, BuildingRecord[]>();
   for (const record of members) {
     const partner = termOf(record.dataPartner ?? '') ?? 'unnamed';
-    const country = countryOf(record)?.toLowerCase();
-    const id = country === undefined ? partner : `${partner}-${country}`;
+    const id = `${partner}-${countryOf(record)?.toLowerCase() ?? ''}`;
     byId.set(id, [...(byId.get(id) ?? []), record]);
   }
   return [...byId].map(([id, held]) => ({ id, held }));
