@@ -1,5 +1,6 @@
 export * from './accountant/v1/accountant.ts';
 export * from './config.ts';
+export * from './control/v1/start-request.ts';
 export * from './decline/v1/decline.ts';
 export * from './http/v1/answers.ts';
 export * from './plan.ts';

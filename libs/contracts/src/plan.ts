@@ -22,6 +22,8 @@ export const FederationPlan = z.strictObject({
   /** The holders are made by splitting one data set on one machine, so pooled test figures exist. In a real federation they do not. */
   simulation: z.boolean(),
   keys: z.strictObject({ global: PublicKey, accountant: PublicKey, checkpoint: PublicKey }),
+  /** Of the person who runs the federation: starts it. */
+  operatorKey: PublicKey,
   privacy: z.strictObject({
     epsilon: z.number().positive(),
     delta: z.number().positive(),
@@ -154,3 +156,8 @@ export const PlanFile = z.strictObject({
   }),
 });
 export type PlanFile = z.infer<typeof PlanFile>;
+
+/** Name of the ledger that a checkpoint key signs, as its notes carry it (C2SP tlog-checkpoint, "origin"). One key, one ledger, over all plans. */
+export function ledgerOrigin(checkpointKey: string): string {
+  return `fedcarbon/${checkpointKey.slice(0, 12)}`;
+}

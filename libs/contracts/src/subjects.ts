@@ -17,7 +17,7 @@ export const SUBJECTS = {
   update: (region: string, holder: string) => `fc.v1.up.${region}.${holder}.update`,
   decline: (region: string, holder: string) => `fc.v1.up.${region}.${holder}.decline`,
   regionalReport: (region: string) => `fc.v1.regional.${region}`,
-  /** Request-reply from the operator: open the first round of the plan whose hash is the payload (UTF-8 hexadecimal). Answers `ok`, also when it runs already. */
+  /** Request-reply from the operator (StartRequest). */
   controlStart: 'fc.v1.control.start',
   accountant: (holder: string, call: AccountantCall) => `fc.v1.accountant.${holder}.${call}`,
 } as const;

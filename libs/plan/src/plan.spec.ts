@@ -17,6 +17,7 @@ function enrol(file: PlanFile, clients = 5): Enrolment {
   return {
     simulation: true,
     keys: { global: publicKey, accountant: publicKey, checkpoint: publicKey },
+    operatorKey: publicKey,
     regions: file.regions.map(({ name }) => ({
       name,
       publicKey,

@@ -9,6 +9,7 @@ import { benchmarkLayout, binCounts, stockView } from './stock-views.ts';
 export interface Enrolment {
   readonly simulation: boolean;
   readonly keys: FederationPlan['keys'];
+  readonly operatorKey: string;
   readonly regions: readonly {
     readonly name: string;
     readonly publicKey: string;
@@ -58,6 +59,7 @@ export function resolvePlan(file: PlanFile, enrolment: Enrolment): FederationPla
     name: file.name,
     simulation: enrolment.simulation,
     keys: enrolment.keys,
+    operatorKey: enrolment.operatorKey,
     privacy: { epsilon, delta, trust: file.trust, adjacency: 'add-or-remove-one-record', budgetShares },
     stock: { featureSchema: file.stock.featureSchema, target: file.stock.target, unit: view.unit },
     regions: enrolment.regions.map((region) => ({
