@@ -1,37 +1,36 @@
-import { LIFE_CYCLE_MODULES, MODULE_D_TREATMENTS } from './building-record.ts';
-import type { BuildingRecord, EmbodiedCarbonRecord, EnergyRecord } from './building-record.ts';
-import { formatCsv } from './csv.ts';
 import { InvalidInputError } from '@fedcarbon/kernel';
-import type { DatasetName } from './building-record.ts';
+import { LIFE_CYCLE_MODULES, MODULE_D_TREATMENTS } from './building-record.ts';
+import type { BuildingRecord, DatasetName, EmbodiedCarbonRecord, EnergyRecord } from './building-record.ts';
+import { formatCsv } from './csv.ts';
 import type { FeatureSchema } from './feature-schema.ts';
 import { energyAttributes } from './read-uci-energy.ts';
 import type { UseFilter } from './read-ecebd.ts';
 import { PLAUSIBLE_EMBODIED_CARBON, PLAUSIBLE_LOAD, readRows } from './reading.ts';
 import type { Row, StockReading } from './reading.ts';
 
-/** One column of a holder file: how a record's field is written. Reading is done by the builders below. */
+/** Columns of a holder file: how a record's field is written. Reading is done by the builders below. */
 type Columns<R> = Readonly<Record<string, (record: R) => string | number | boolean | null>>;
 
 const FLAGS = ['true', 'false'] as const;
 
-// Order is the order in the file.
+// Order is the order in the file. Required cells are marked; all others may be empty.
 const ECEBD_COLUMNS = {
-  building_id: (r) => r.id,
+  building_id: (r) => r.id, // required; unique within the data partner
   data_partner: (r) => r.dataPartner,
-  country: (r) => r.attributes.country,
-  use_type: (r) => r.attributes.useType,
-  use_subtype: (r) => r.attributes.useSubtype,
+  country: (r) => r.attributes.country, // ISO 3166-1 alpha-2
+  use_type: (r) => r.attributes.useType, // required: residential, or a row is rejected unless other uses are asked for
+  use_subtype: (r) => r.attributes.useSubtype, // this and the next two: a term of the schema's codebook, else it counts as "other"
   structure_type: (r) => r.attributes.structureType,
-  main_material: (r) => r.attributes.mainMaterial,
-  gfa_m2: (r) => r.attributes.gfaM2,
-  user_count: (r) => r.attributes.userCount,
-  embodied_carbon_kgco2e_per_m2_per_year: (r) => r.outcomes.embodiedCarbonKgCo2ePerM2PerYear,
-  life_cycle_modules: (r) => r.scope.lifeCycleModules?.join(' ') ?? null,
-  module_d: (r) => r.scope.moduleD,
+  main_material: (r) => r.attributes.mainMaterial, // largest mass in the inventory
+  gfa_m2: (r) => r.attributes.gfaM2, // gross floor area, above 0
+  user_count: (r) => r.attributes.userCount, // above 0, may be a fraction
+  embodied_carbon_kgco2e_per_m2_per_year: (r) => r.outcomes.embodiedCarbonKgCo2ePerM2PerYear, // required, 1 to 100
+  life_cycle_modules: (r) => r.scope.lifeCycleModules?.join(' ') ?? null, // e.g. "A1-A3 A4 B4 C3 C4"
+  module_d: (r) => r.scope.moduleD, // separate, not-in-scope or subtracted
   reference_study_period_years: (r) => r.scope.referenceStudyPeriodYears,
   area_definition: (r) => r.scope.areaDefinition,
-  harmonised: (r) => r.scope.harmonised,
-  simulated: (r) => r.simulated,
+  harmonised: (r) => r.scope.harmonised, // true or false; empty is false
+  simulated: (r) => r.simulated, // true or false; empty is false
 } satisfies Columns<EmbodiedCarbonRecord>;
 
 const ENERGY_COLUMNS = {
