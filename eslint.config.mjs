@@ -1,4 +1,6 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { builtinModules } from 'node:module';
+import { join } from 'node:path';
 import { createProjectGraphAsync } from '@nx/devkit';
 import nx from '@nx/eslint-plugin';
 import prettier from 'eslint-config-prettier';
@@ -8,12 +10,19 @@ import tseslint from 'typescript-eslint';
 // Without a cached graph the boundary rule skips every file and still exits 0.
 await createProjectGraphAsync();
 
-const pureLibs = ['stock', 'privacy', 'learning', 'codec', 'round', 'ledger', 'benchmark', 'secure-sum', 'plan'];
-const PURE = ['kernel', 'contracts', ...pureLibs].map((name) => `libs/${name}/src/**/*.ts`);
-const SHELLS = [
-  'apps/**/*.ts',
-  ...['datasets', 'messaging', 'persistence', 'service', 'stack', 'testing'].map((name) => `libs/${name}/**/*.ts`),
-];
+const root = import.meta.dirname;
+
+/** Sources of every project with one of the type tags, read from the projects' package.json. */
+const sourcesOf = (...types) =>
+  ['apps', 'libs']
+    .flatMap((group) => readdirSync(join(root, group)).map((name) => `${group}/${name}`))
+    .filter((folder) => existsSync(join(root, folder, 'package.json')))
+    .filter((folder) =>
+      JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')).nx?.tags?.some((tag) => types.includes(tag)),
+    )
+    .map((folder) => `${folder}/src/**/*.ts`);
+const PURE = sourcesOf('type:kernel', 'type:pure', 'type:contract');
+const SHELLS = sourcesOf('type:adapter', 'type:app', 'type:testing');
 const SPECS = ['**/*.spec.ts'];
 
 const SHELL_PACKAGES = ['@nestjs/*', '@nats-io/*', 'nats', '@prisma/*', 'pg', 'rxjs', 'reflect-metadata', 'pino'];
