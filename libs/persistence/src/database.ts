@@ -1,3 +1,4 @@
+import { describeError } from '@fedcarbon/kernel';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { mapDatabaseErrors } from './errors.ts';
@@ -36,6 +37,8 @@ export class Database {
       statement_timeout: STATEMENT_TIMEOUT_MS,
       idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
       keepAlive: true,
+      // Statements issued together share a round trip; the pg driver would otherwise hold each back until the one before has answered.
+      pipeline: true,
     });
     // An idle connection that breaks is no event of ours: the pool drops it, the next statement opens another.
     this.#pool.on('error', () => undefined);
@@ -61,6 +64,16 @@ export class Database {
   /** Resolves when a statement went through. Throws DatabaseUnavailableError. */
   async ping(): Promise<void> {
     await this.sql.query('SELECT 1', []);
+  }
+
+  /** `true` while statements go through, else a reason; for readiness probes. */
+  async status(): Promise<true | string> {
+    try {
+      await this.ping();
+      return true;
+    } catch (error) {
+      return describeError(error);
+    }
   }
 
   /** Lets running statements finish and closes all connections. */

@@ -5,6 +5,7 @@ export * from './ledger-repository.ts';
 export { defaultMigrationsDir, migrate, MigrationError } from './migrations.ts';
 export * from './outbox-repository.ts';
 export * from './plan-repository.ts';
+export * from './privacy-repository.ts';
 export * from './provisioning.ts';
 export * from './published-repository.ts';
 export * from './region-repository.ts';

@@ -74,6 +74,19 @@ export class PlanRepository {
     return rows.map(({ holder, dataset, region, publicKey }) => ({ holder, dataset, region, publicKey }));
   }
 
+  /** The newest plan in which `holder` brings in `dataset`, and the key that it has there. */
+  async latestMembership(
+    holder: string,
+    dataset: string,
+  ): Promise<{ readonly planHash: string; readonly publicKey: Uint8Array } | undefined> {
+    const row = await clientOf(this.#session).member.findFirst({
+      where: { holder, dataset },
+      orderBy: { plan: { openedAt: 'desc' } },
+      select: { planHash: true, publicKey: true },
+    });
+    return row ?? undefined;
+  }
+
   /** Ends a plan. False when it was not open. */
   async complete(planHash: string): Promise<boolean> {
     const { count } = await clientOf(this.#session).plan.updateMany({

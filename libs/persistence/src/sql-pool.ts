@@ -4,7 +4,7 @@ import { mapDatabaseErrors } from './errors.ts';
 export type SqlValue = string | number | boolean | null | Uint8Array | Date | readonly string[];
 export type SqlRow = Readonly<Record<string, unknown>>;
 
-/** Runs one statement with `$1`-style values. A `name` keeps it prepared on the connection. */
+/** Runs one statement with `$1`-style values. A `name` keeps it prepared on the connection. Statements issued without waiting are sent at once and run in order. */
 export interface SqlSession {
   query<Row extends SqlRow>(text: string, values: readonly SqlValue[], name?: string): Promise<Row[]>;
 }

@@ -1,0 +1,243 @@
+import type { MechanismEvent } from '@fedcarbon/contracts';
+import type { SqlPool, SqlRow, SqlSession } from './sql-pool.ts';
+
+/** Who owns a budget. */
+export interface Account {
+  readonly holder: string;
+  readonly dataset: string;
+}
+/** What a charge is for; unique. */
+export interface ChargeKey extends Account {
+  readonly planHash: string;
+  readonly roundId: string;
+  readonly attempt: number;
+}
+export interface Budget {
+  readonly epsilon: number;
+  readonly delta: number;
+}
+export interface StoredCommit {
+  readonly updateDigest: string;
+  /** Canonical bytes and signature, as they were given out the first time. */
+  readonly statement: Uint8Array;
+  readonly signature: Uint8Array;
+}
+export interface ReservationRow extends ChargeKey {
+  readonly id: string;
+  readonly event: MechanismEvent;
+  readonly status: 'reserved' | 'committed' | 'expired';
+  readonly expiresAtMs: number;
+  /** Exactly for a committed one. */
+  readonly commit?: StoredCommit | undefined;
+}
+
+/** What stands in the way of a reservation, read under the lock of the client's budget. */
+export interface ReserveSituation {
+  readonly budget: Budget;
+  /** The plan is in the database and still open. */
+  readonly planOpen: boolean;
+  /** The reservation of the same key, if there is one. */
+  readonly existing?: ReservationRow | undefined;
+  /** Everything committed or reserved, of this data set's whole life; equal events are one with their steps added. */
+  readonly history: readonly MechanismEvent[];
+}
+/** What to do about it. A refusal is recorded once a key, with `ledgerEntry` (canonical bytes) behind it. */
+export type ReserveVerdict =
+  | { readonly kind: 'grant'; readonly expiresAtMs: number }
+  | { readonly kind: 'refuse'; readonly reason: string; readonly ledgerEntry: Uint8Array }
+  | { readonly kind: 'nothing' };
+
+interface ReservationColumns extends SqlRow {
+  readonly id: string;
+  readonly plan_hash: string;
+  readonly round_id: string;
+  readonly attempt: number;
+  readonly sigma_squared: number;
+  readonly sensitivity_squared: number;
+  readonly steps: number;
+  readonly status: ReservationRow['status'];
+  readonly expires_at: Date;
+  readonly update_digest: string | null;
+  readonly commit_statement: Uint8Array | null;
+  readonly commit_signature: Uint8Array | null;
+}
+const COLUMNS =
+  'id, plan_hash, round_id, attempt, sigma_squared, sensitivity_squared, steps, status, expires_at, update_digest, commit_statement, commit_signature';
+const OF_KEY = 'holder = $1 AND dataset = $2 AND plan_hash = $3 AND round_id = $4 AND attempt = $5';
+
+const LOCK = `SELECT epsilon, delta, (SELECT status = 'open' FROM federation.plan WHERE plan_hash = $3) AS plan_open
+  FROM privacy.budget WHERE holder = $1 AND dataset = $2 FOR UPDATE`;
+const FIND = `SELECT ${COLUMNS} FROM privacy.reservation WHERE ${OF_KEY}`;
+const EXPIRE = `UPDATE privacy.reservation SET status = 'expired'
+  WHERE holder = $1 AND dataset = $2 AND status = 'reserved' AND expires_at <= $3`;
+const HISTORY = `SELECT sigma_squared, sensitivity_squared, sum(steps)::float8 AS steps FROM privacy.reservation
+  WHERE holder = $1 AND dataset = $2 AND status <> 'expired' GROUP BY sigma_squared, sensitivity_squared`;
+// The unique key admits one row a charge; only an expired one is taken up again.
+const RESERVE = `INSERT INTO privacy.reservation
+    (holder, dataset, plan_hash, round_id, attempt, sigma_squared, sensitivity_squared, steps, status, expires_at)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'reserved', $9)
+  ON CONFLICT (holder, dataset, plan_hash, round_id, attempt) DO UPDATE SET status = 'reserved', expires_at = excluded.expires_at
+  WHERE reservation.status = 'expired'`;
+const REFUSE = `WITH refused AS (
+    INSERT INTO privacy.refusal (holder, dataset, plan_hash, round_id, attempt, sigma_squared, sensitivity_squared, steps, reason)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING 1)
+  SELECT appended.seq FROM refused, LATERAL ledger.append('privacy.refused', $10) AS appended`;
+// One statement, so one round trip and one flush: the client's lock, the charge, and behind it the ledger's lock. The update looks again at `status`
+// after it has waited for a lock, so it never charges what expired or was charged in the meantime.
+const CHARGE = `WITH locked AS MATERIALIZED (
+    SELECT holder, dataset FROM privacy.budget WHERE holder = $1 AND dataset = $2 FOR UPDATE),
+  charged AS (
+    UPDATE privacy.reservation SET status = 'committed', update_digest = $4, commit_statement = $5, commit_signature = $6, committed_at = $7
+    WHERE id = $3 AND status = 'reserved' AND (holder, dataset) IN (SELECT holder, dataset FROM locked) RETURNING 1)
+  SELECT appended.seq FROM charged, LATERAL ledger.append('privacy.committed', $8) AS appended`;
+
+/**
+ * The accountant's record. It speaks to the pg driver itself: through Prisma's interactive transactions the same reservation took several times as
+ * long, and no client waits for anything else as often. Statements that do not depend on each other's answers are sent together.
+ */
+export class PrivacyRepository {
+  readonly #sql: SqlPool;
+
+  constructor(sql: SqlPool) {
+    this.#sql = sql;
+  }
+
+  /**
+   * Decides on a reservation and records the verdict in one READ COMMITTED transaction, in which the client's budget row stays locked: its requests go
+   * one after the other. `cap` is the plan's budget: it applies at first sight, and may lower the budget later, never raise it.
+   * `decide` must not wait for anything. Reservations that are due at `nowMs` expire first; this is the only use of a clock.
+   */
+  reserve<V extends ReserveVerdict>(
+    key: ChargeKey,
+    event: MechanismEvent,
+    cap: Budget,
+    nowMs: number,
+    decide: (situation: ReserveSituation) => V,
+  ): Promise<{ readonly situation: ReserveSituation; readonly verdict: V }> {
+    return this.#sql.transaction(async (session) => {
+      const situation = await this.#lockedSituation(session, key, cap, nowMs);
+      const verdict = decide(situation);
+      const values = [...keyValues(key), event.sigmaSquared, event.sensitivitySquared, event.steps];
+      if (verdict.kind === 'grant') {
+        await session.query(RESERVE, [...values, new Date(verdict.expiresAtMs)], 'reserve');
+      } else if (verdict.kind === 'refuse') {
+        await session.query(REFUSE, [...values, verdict.reason, verdict.ledgerEntry], 'refuse');
+      }
+      return { situation, verdict };
+    });
+  }
+
+  async #lockedSituation(session: SqlSession, key: ChargeKey, cap: Budget, nowMs: number): Promise<ReserveSituation> {
+    const { holder, dataset, planHash } = key;
+    const account = [holder, dataset];
+    // Each statement sees what was committed when it began, so those after the lock see all that earlier holders of the lock did.
+    const [locked, , [existing], history] = await Promise.all([
+      session.query<{ epsilon: number; delta: number; plan_open: boolean | null }>(
+        LOCK,
+        [...account, planHash],
+        'lock',
+      ),
+      session.query(EXPIRE, [...account, new Date(nowMs)], 'expire'),
+      session.query<ReservationColumns>(FIND, keyValues(key), 'find'),
+      session.query<{ sigma_squared: number; sensitivity_squared: number; steps: number }>(HISTORY, account, 'history'),
+    ]);
+    const [row] = locked;
+    if (row === undefined) {
+      await session.query(
+        'INSERT INTO privacy.budget (holder, dataset, epsilon, delta) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING',
+        [...account, cap.epsilon, cap.delta],
+      );
+      return this.#lockedSituation(session, key, cap, nowMs);
+    }
+    const budget = { epsilon: Math.min(row.epsilon, cap.epsilon), delta: Math.min(row.delta, cap.delta) };
+    if (budget.epsilon < row.epsilon || budget.delta < row.delta) {
+      await session.query('UPDATE privacy.budget SET epsilon = $3, delta = $4 WHERE holder = $1 AND dataset = $2', [
+        ...account,
+        budget.epsilon,
+        budget.delta,
+      ]);
+    }
+    return {
+      budget,
+      planOpen: row.plan_open === true,
+      existing: existing && toReservation(key, existing),
+      history: history.map(toEvent),
+    };
+  }
+
+  /** The reservation of a key, without a lock; its event never changes, and once committed nothing does. */
+  async find(key: ChargeKey): Promise<ReservationRow | undefined> {
+    const [row] = await this.#sql.query<ReservationColumns>(FIND, keyValues(key), 'find');
+    return row && toReservation(key, row);
+  }
+
+  /** Charges a reservation for good and appends `ledgerEntry` (canonical bytes). False, and nothing changed, when it was not `reserved` any more. */
+  async charge(
+    { id, holder, dataset }: ReservationRow,
+    { updateDigest, statement, signature }: StoredCommit,
+    ledgerEntry: Uint8Array,
+    nowMs: number,
+  ): Promise<boolean> {
+    const rows = await this.#sql.query(
+      CHARGE,
+      [holder, dataset, id, updateDigest, statement, signature, new Date(nowMs), ledgerEntry],
+      'charge',
+    );
+    return rows.length === 1;
+  }
+
+  /** Everything committed or still reserved at `nowMs` for a data set, in order of charging, and its budget (undefined before its first reservation). */
+  async history(
+    { holder, dataset }: Account,
+    nowMs: number,
+  ): Promise<{ readonly budget: Budget | undefined; readonly charges: readonly ReservationRow[] }> {
+    const [budget] = await this.#sql.query<{ epsilon: number; delta: number }>(
+      'SELECT epsilon, delta FROM privacy.budget WHERE holder = $1 AND dataset = $2',
+      [holder, dataset],
+    );
+    const rows = await this.#sql.query<ReservationColumns>(
+      `SELECT ${COLUMNS} FROM privacy.reservation
+       WHERE holder = $1 AND dataset = $2 AND (status = 'committed' OR status = 'reserved' AND expires_at > $3)
+       ORDER BY committed_at NULLS LAST, id`,
+      [holder, dataset, new Date(nowMs)],
+    );
+    return { budget, charges: rows.map((row) => toReservation({ holder, dataset }, row)) };
+  }
+}
+
+const keyValues = ({ holder, dataset, planHash, roundId, attempt }: ChargeKey) => [
+  holder,
+  dataset,
+  planHash,
+  roundId,
+  attempt,
+];
+
+function toEvent(row: { sigma_squared: number; sensitivity_squared: number; steps: number }): MechanismEvent {
+  return {
+    kind: 'discreteGaussian',
+    sigmaSquared: row.sigma_squared,
+    sensitivitySquared: row.sensitivity_squared,
+    steps: row.steps,
+  };
+}
+
+function toReservation({ holder, dataset }: Account, row: ReservationColumns): ReservationRow {
+  const { update_digest: updateDigest, commit_statement: statement, commit_signature: signature } = row;
+  return {
+    id: row.id,
+    holder,
+    dataset,
+    planHash: row.plan_hash,
+    roundId: row.round_id,
+    attempt: row.attempt,
+    event: toEvent(row),
+    status: row.status,
+    expiresAtMs: row.expires_at.getTime(),
+    // A check constraint sets all three or none.
+    commit:
+      updateDigest !== null && statement !== null && signature !== null
+        ? { updateDigest, statement: new Uint8Array(statement), signature: new Uint8Array(signature) }
+        : undefined,
+  };
+}
