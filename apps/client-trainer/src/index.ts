@@ -1,1 +1,1 @@
-export {};
+export { clientTrainer } from './service.ts';

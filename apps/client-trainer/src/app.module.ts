@@ -1,0 +1,100 @@
+import { PATTERNS } from '@fedcarbon/contracts';
+import { type Delivery, JETSTREAM } from '@fedcarbon/messaging';
+import type { Accountant } from '@fedcarbon/privacy';
+import { problem } from '@fedcarbon/service';
+import { Controller, type DynamicModule, Get, Header, Inject, Module, Req } from '@nestjs/common';
+import { EventPattern, Payload } from '@nestjs/microservices';
+import type { Holder } from './holder.ts';
+import { type HolderView, journalView } from './holder-view.ts';
+import { JournalUnwritableError } from './journal/journal.ts';
+
+const PARTS = Symbol('parts');
+
+export interface AppParts {
+  readonly holders: readonly Holder[];
+  readonly epsilons: Accountant;
+  readonly health: DynamicModule;
+  /** Ends the process: what must survive can no longer be written. */
+  readonly fail: (error: JournalUnwritableError) => void;
+}
+
+/** Hands each delivery to the holder whose consumer brought it. */
+@Controller()
+export class DeliveriesConsumer {
+  readonly #trainers: ReadonlyMap<string, Holder['trainer']>;
+  readonly #fail: AppParts['fail'];
+
+  constructor(@Inject(PARTS) { holders, fail }: AppParts) {
+    this.#trainers = new Map(holders.map(({ name, trainer }) => [name, trainer]));
+    this.#fail = fail;
+  }
+
+  @EventPattern(PATTERNS.task, JETSTREAM)
+  async onTask(@Payload() delivery: Delivery): Promise<void> {
+    await this.#guarded(this.#trainers.get(delivery.owner)?.onTask(delivery));
+  }
+
+  @EventPattern(PATTERNS.receipt, JETSTREAM)
+  async onReceipt(@Payload() delivery: Delivery): Promise<void> {
+    await this.#guarded(this.#trainers.get(delivery.owner)?.onReceipt(delivery));
+  }
+
+  async #guarded(work: Promise<void> | undefined): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      if (error instanceof JournalUnwritableError) this.#fail(error);
+      throw error;
+    }
+  }
+}
+
+/** The part of Express's request that is used here. */
+interface HttpRequest {
+  readonly socket: { readonly remoteAddress?: string };
+}
+
+/** The holder's own view, for callers on the same machine only: it says things that are nobody else's business. */
+@Controller('v1/holders')
+export class HoldersController {
+  readonly #parts: AppParts;
+
+  constructor(@Inject(PARTS) parts: AppParts) {
+    this.#parts = parts;
+  }
+
+  @Get()
+  @Header('Cache-Control', 'no-store')
+  holders(@Req() request: HttpRequest): { holders: HolderView[] } {
+    if (!/^(::ffff:)?127\.|^::1$/.test(request.socket.remoteAddress ?? '')) {
+      throw problem(403, 'local_only', 'Local only', 'this page is for callers on the same machine');
+    }
+    const { holders, epsilons } = this.#parts;
+    return {
+      holders: holders.map((holder) => {
+        const { member, region } = holder.trainer.membership;
+        return {
+          holder: holder.name,
+          dataset: member.dataset,
+          region,
+          status: holder.status(),
+          ...journalView(holder.journal.state, holder.config.cap, epsilons),
+          bytesSent: holder.sender.bytesSent,
+          rejectedRows: holder.records.rejected,
+        };
+      }),
+    };
+  }
+}
+
+@Module({})
+export class AppModule {
+  static with(parts: AppParts): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [parts.health],
+      controllers: [DeliveriesConsumer, HoldersController],
+      providers: [{ provide: PARTS, useValue: parts }],
+    };
+  }
+}

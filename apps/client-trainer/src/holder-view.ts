@@ -1,0 +1,52 @@
+import type { Accountant, BudgetCap } from '@fedcarbon/privacy';
+import type { Rejected } from './holder-records.ts';
+import { type JournalState, spentEvents } from './journal/state.ts';
+
+/** What a holder's own operator may see. It holds rejected rows and is for the holder's machine only. */
+export interface HolderView {
+  readonly holder: string;
+  readonly dataset: string;
+  readonly region: string;
+  readonly status: true | string;
+  readonly budget: {
+    readonly cap: BudgetCap;
+    /** By the holder's own accounting: every attempt that was charged, or may have been. */
+    readonly epsilonSpent: number;
+    readonly epsilonRemaining: number;
+  };
+  /** Rounds for which bytes were charged. */
+  readonly rounds: number;
+  /** Bytes of updates sent since the process started, repetitions included. */
+  readonly bytesSent: number;
+  /** Exactly what left the site, or may have: all bytes that the accountant has charged. */
+  readonly left: readonly {
+    readonly roundId: string;
+    readonly attempt: number;
+    readonly digest: string | null;
+    /** The region's verdict; null until its receipt has come. */
+    readonly verdict: string | null;
+    readonly reason?: string;
+  }[];
+  readonly rejectedRows: { readonly train: Rejected; readonly test: Rejected };
+}
+
+/** The budget and what left the site, derived from the journal alone. */
+export function journalView(
+  state: JournalState,
+  cap: BudgetCap,
+  epsilons: Accountant,
+): Pick<HolderView, 'budget' | 'rounds' | 'left'> {
+  const epsilonSpent = epsilons.epsilonOf(spentEvents(state), cap.delta).epsilon;
+  const charged = [...state.attempts.values()].filter(({ status }) => status === 'committed' || status === 'spent');
+  return {
+    budget: { cap, epsilonSpent, epsilonRemaining: Math.max(0, cap.epsilon - epsilonSpent) },
+    rounds: new Set(charged.map(({ roundId }) => roundId)).size,
+    left: charged.map(({ roundId, attempt, digest, receipt }) => ({
+      roundId,
+      attempt,
+      digest: digest ?? null,
+      verdict: receipt?.verdict ?? null,
+      ...(receipt?.reason === undefined ? {} : { reason: receipt.reason }),
+    })),
+  };
+}

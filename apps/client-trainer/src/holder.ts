@@ -1,0 +1,147 @@
+import { type ClientTrainerConfig, CONSUMERS } from '@fedcarbon/contracts';
+import { describeError } from '@fedcarbon/kernel';
+import {
+  type BrokerConnection,
+  brokerStatus,
+  connectBroker,
+  JetStreamServer,
+  publishSigned,
+  requestSigned,
+} from '@fedcarbon/messaging';
+import type { Accountant } from '@fedcarbon/privacy';
+import {
+  cryptoRandom,
+  type LoadedPlan,
+  loadSigner,
+  type Logger,
+  sha256,
+  systemClock,
+  verifySignature,
+} from '@fedcarbon/service';
+import { AccountantClient } from './accountant-client.ts';
+import { faultInjection } from './fault-injection.ts';
+import { type HolderRecords, readHolderRecords } from './holder-records.ts';
+import { Journal } from './journal/journal.ts';
+import type { HolderLink } from './ports.ts';
+import { exactNoise } from './release.ts';
+import { membershipOf, Trainer } from './trainer.ts';
+import { UpdateSender } from './update-sender.ts';
+
+const REQUEST_TIMEOUT_MS = 5_000;
+const RESEND_CHECK_MS = 500;
+const FIRST_REBUILD_WAIT_MS = 250;
+const LAST_REBUILD_WAIT_MS = 5_000;
+/** Tasks wait for one another; receipts need not wait for them. */
+const MAX_CONCURRENT = 4;
+const NAK_DELAY_MS = 200;
+
+export type HolderConfig = ClientTrainerConfig['holders'][number];
+
+/** One holder within the process: its own broker user, keys, journal and records. Nothing is shared with the others but the accounting's memory. */
+export interface Holder {
+  readonly name: string;
+  readonly config: HolderConfig;
+  readonly journal: Journal;
+  readonly records: HolderRecords;
+  readonly trainer: Trainer;
+  readonly sender: UpdateSender;
+  readonly server: JetStreamServer;
+  readonly log: Logger;
+  /** `true`, or why it cannot work now. */
+  status(): true | string;
+  /** Begins to rebuild the journal where needed and to repeat unanswered updates. */
+  start(): void;
+  close(): Promise<void>;
+}
+
+/** Opens journal and records, then connects. Throws an error of one sentence when a file, a key or the journal cannot be used. */
+export async function openHolder(
+  config: HolderConfig,
+  { plan, planHash }: LoadedPlan,
+  epsilons: Accountant,
+  logger: Logger,
+): Promise<Holder> {
+  const log = logger.child({ holder: config.holder });
+  const signer = loadSigner(config.keyFile);
+  const membership = membershipOf(plan, planHash, config.holder, signer.publicKey);
+  const { member, region } = membership;
+  const records = await readHolderRecords(config.dataDir, plan);
+  log.info({ rejected: records.rejected }, 'read the records; rejected rows by reason');
+  const { holder, dataset } = member;
+  const journal = await Journal.open({ dir: config.journalDir, holder, dataset, cap: config.cap, log });
+  let connection: BrokerConnection;
+  try {
+    connection = await connectBroker({ access: config.broker, name: `client-trainer/${holder}`, logger: log });
+  } catch (error) {
+    await journal.close();
+    throw error;
+  }
+  const link = holderLink(connection);
+  const shared = { journal, link, signer, sha256, clock: systemClock, log, faultPoint: faultInjection() };
+  const sender = new UpdateSender({ ...shared, holder, region, planHash });
+  const trainer = new Trainer({
+    ...shared,
+    membership,
+    cap: config.cap,
+    acceptedPlanHashes: config.acceptedPlanHashes,
+    records,
+    accountant: new AccountantClient({ link, signer, verify: verifySignature, accountantKey: plan.keys.accountant }),
+    sender,
+    verify: verifySignature,
+    random: cryptoRandom,
+    noise: exactNoise(cryptoRandom),
+    epsilons,
+  });
+  const server = new JetStreamServer({
+    connection,
+    owner: holder,
+    consumers: [CONSUMERS.holder(holder)],
+    maxConcurrent: MAX_CONCURRENT,
+    nakDelayMs: NAK_DELAY_MS,
+    logger: log,
+  });
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    ...{ name: holder, config, journal, records, trainer, sender, server, log },
+    status() {
+      const broker = brokerStatus(connection);
+      if (broker !== true) return broker;
+      return trainer.ready || 'the journal is being rebuilt from the accountant';
+    },
+    start() {
+      const closed = () => connection.isClosed();
+      void rebuild(trainer, log, closed);
+      timer = setInterval(() => void sender.sendDue(), RESEND_CHECK_MS);
+    },
+    async close() {
+      clearInterval(timer);
+      await connection.close();
+      await journal.close();
+    },
+  };
+}
+
+/** A holder's connection as the use cases see it. */
+export function holderLink(connection: BrokerConnection): HolderLink {
+  return {
+    request: (subject, signed) => requestSigned(connection, subject, signed, REQUEST_TIMEOUT_MS),
+    async publish(subject, signed, messageId) {
+      await publishSigned(connection, { subject, messageId, ...signed });
+    },
+  };
+}
+
+async function rebuild(trainer: Trainer, log: Logger, closed: () => boolean): Promise<void> {
+  for (
+    let waitMs = FIRST_REBUILD_WAIT_MS;
+    !trainer.ready && !closed();
+    waitMs = Math.min(2 * waitMs, LAST_REBUILD_WAIT_MS)
+  ) {
+    try {
+      await trainer.rebuild();
+    } catch (error) {
+      log.warn({ reason: describeError(error) }, 'waiting for the accountant to rebuild the journal');
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import { countRecords } from '@fedcarbon/benchmark';
+import { encodeIntegers } from '@fedcarbon/codec';
+import type { FederationPlan, RoundOpened } from '@fedcarbon/contracts';
+import { fromBase64Url, InvalidInputError, type RandomSource } from '@fedcarbon/kernel';
+import { localSum } from '@fedcarbon/learning';
+import { DiscreteGaussianSampler } from '@fedcarbon/privacy';
+import type { HolderRecords } from './holder-records.ts';
+import type { Noise } from './ports.ts';
+
+/** Noise from the exact sampler; `random` must be a CSPRNG. */
+export function exactNoise(random: RandomSource): Noise {
+  return (sigmaSquared, length) => {
+    const samples = new Int32Array(length);
+    new DiscreteGaussianSampler(sigmaSquared, random).fill(samples);
+    return samples;
+  };
+}
+
+/** The round's current iterate. Throws InvalidInputError unless a model round carries `length` finite numbers, and a benchmarks round none. */
+export function roundWeights(opened: RoundOpened): Float64Array {
+  const bytes = fromBase64Url(opened.weights);
+  const expected = opened.purpose === 'model' ? 8 * opened.length : 0;
+  if (bytes.length !== expected) {
+    throw new InvalidInputError(
+      `round ${opened.roundId}: the weights must take ${String(expected)} bytes, found ${String(bytes.length)}`,
+      { code: 'not_in_plan' },
+    );
+  }
+  const view = new DataView(bytes.buffer);
+  const weights = Float64Array.from({ length: bytes.length / 8 }, (_, i) => view.getFloat64(8 * i, true));
+  if (!weights.every(Number.isFinite)) {
+    throw new InvalidInputError(`round ${opened.roundId}: a weight is not a finite number`, { code: 'not_in_plan' });
+  }
+  return weights;
+}
+
+/**
+ * The packed bytes that leave the site for a round: what the holder's records contribute, plus the whole noise N_Z(0, sigmaSquared) of the round's event
+ * on every coordinate (trust `local`: nobody else's noise is counted on), modulo 2^bits. Each call draws fresh noise: call it once an attempt.
+ * A holder without records sends noise alone.
+ */
+export function noisedRelease(
+  plan: FederationPlan,
+  opened: RoundOpened,
+  records: HolderRecords,
+  { random, noise }: { readonly random: RandomSource; readonly noise: Noise },
+): Uint8Array {
+  const { yRange, residualScale } = plan.recipe;
+  const exact =
+    opened.purpose === 'model'
+      ? localSum(records.training, roundWeights(opened), { yRange, residualScale }, random)
+      : countRecords(plan.benchmarks.layout, records.all);
+  const added = noise(opened.event.sigmaSquared, exact.length);
+  return encodeIntegers(
+    exact.map((value, i) => value + (added[i] ?? 0)),
+    opened.bits,
+  );
+}

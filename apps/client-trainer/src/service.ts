@@ -1,0 +1,50 @@
+import { ClientTrainerConfig } from '@fedcarbon/contracts';
+import { InvalidInputError } from '@fedcarbon/kernel';
+import { createAccountant } from '@fedcarbon/privacy';
+import { healthModule, loadPlan, type ServiceDefinition } from '@fedcarbon/service';
+import { AppModule } from './app.module.ts';
+import { type Holder, openHolder } from './holder.ts';
+
+/** client-trainer: trains for one or more holders, each apart from the others, beside their data. It only dials out. */
+export const clientTrainer: ServiceDefinition<ClientTrainerConfig> = {
+  name: 'client-trainer',
+  config: ClientTrainerConfig,
+  async compose({ config, logger }) {
+    const names = config.holders.map(({ holder }) => holder);
+    const twice = names.find((name, i) => names.indexOf(name) < i);
+    if (twice !== undefined) throw new InvalidInputError(`the configuration names the holder "${twice}" twice`);
+    const plan = loadPlan(config.planFile);
+    const epsilons = createAccountant();
+    const opened = await Promise.allSettled(config.holders.map((holder) => openHolder(holder, plan, epsilons, logger)));
+    const holders = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    const close = async () => {
+      await Promise.all(holders.map((holder) => holder.close()));
+    };
+    const failed = opened.find((result) => result.status === 'rejected');
+    if (failed !== undefined) {
+      await close();
+      throw failed.reason;
+    }
+    return {
+      module: AppModule.with({
+        holders,
+        epsilons,
+        health: healthModule({ ready: () => Promise.resolve(readiness(holders)) }),
+        fail(error) {
+          logger.fatal({ code: error.code }, error.message);
+          process.stderr.write(`client-trainer: ${error.message}\n`);
+          process.exit(1);
+        },
+      }),
+      microservices: holders.map(({ server }) => server),
+      started() {
+        for (const holder of holders) holder.start();
+      },
+      close,
+    };
+  },
+};
+
+function readiness(holders: readonly Holder[]): Record<string, true | string> {
+  return Object.fromEntries(holders.map((holder) => [holder.name, holder.status()]));
+}

@@ -1,0 +1,304 @@
+import {
+  DECLINE_V1,
+  type Decline,
+  type FederationPlan,
+  openStatement,
+  type PlanMember,
+  RECEIPT_V1,
+  ROUND_OPENED_V1,
+  type RoundOpened,
+  type SignedBytes,
+  signStatement,
+  SUBJECTS,
+} from '@fedcarbon/contracts';
+import {
+  type Clock,
+  FedcarbonError,
+  fromBase64Url,
+  InvalidInputError,
+  type RandomSource,
+  type Sha256,
+  type Signer,
+  toBase64Url,
+  toHex,
+  type VerifySignature,
+} from '@fedcarbon/kernel';
+import { type Accountant, type BudgetCap, decide } from '@fedcarbon/privacy';
+import { checkRoundOpened } from '@fedcarbon/round';
+import type { AccountantClient, Charge } from './accountant-client.ts';
+import type { HolderRecords } from './holder-records.ts';
+import type { Journal } from './journal/journal.ts';
+import { type Attempt, isAnswered, keyOf, nextAttempt, openAttempt, spentEvents } from './journal/state.ts';
+import type { FaultPoint, HolderLink, Log, Noise } from './ports.ts';
+import { noisedRelease, roundWeights } from './release.ts';
+import { SerialQueue } from './serial-queue.ts';
+import type { UpdateSender } from './update-sender.ts';
+
+/** A holder's place in the plan. */
+export interface Membership {
+  readonly plan: FederationPlan;
+  readonly planHash: string;
+  readonly member: PlanMember;
+  /** Name of the member's region. */
+  readonly region: string;
+  /** The region's public key, base64url. */
+  readonly regionKey: string;
+}
+
+export interface TrainerParts {
+  readonly membership: Membership;
+  /** What the holder's operator has decided. */
+  readonly cap: BudgetCap;
+  readonly acceptedPlanHashes: readonly string[];
+  readonly journal: Journal;
+  readonly records: HolderRecords;
+  readonly accountant: AccountantClient;
+  readonly sender: UpdateSender;
+  readonly link: HolderLink;
+  readonly signer: Signer;
+  readonly verify: VerifySignature;
+  readonly sha256: Sha256;
+  readonly random: RandomSource;
+  readonly noise: Noise;
+  readonly epsilons: Accountant;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly faultPoint: (point: FaultPoint) => void;
+}
+
+/** The trainer cannot work on tasks yet, or this task not now; the task has to come again. */
+export class TryAgainError extends FedcarbonError {
+  constructor(message: string) {
+    super('try_again', message);
+  }
+}
+
+/** A sound accountant refuses one commit and grants the next attempt; more than this many in a row is a fault. */
+const MAX_ATTEMPTS_PER_TASK = 4;
+
+/**
+ * One holder's part in a federation: from the task of a round to the noised update that leaves the site, and back to the receipt.
+ *
+ * In this order, whatever happens in between: own cap, reservation, noise, journal, charge, journal, publication. So nothing leaves that is not charged and
+ * recorded, the same attempt never has two sets of bytes, and a crash at any point is taken up again where it was. Every message may come twice.
+ */
+export class Trainer {
+  readonly #parts: TrainerParts;
+  readonly #tasks = new SerialQueue();
+  /** Highest index of a round of this plan that was heard of. */
+  #newestIndex = 0;
+
+  constructor(parts: TrainerParts) {
+    this.#parts = parts;
+    for (const { planHash, roundId } of parts.journal.state.attempts.values()) {
+      if (planHash === parts.membership.planHash) this.#heardOf(Number(roundId.split('-')[1]));
+    }
+  }
+
+  get membership(): Membership {
+    return this.#parts.membership;
+  }
+
+  /** Whether tasks can be worked on: the journal knows what was charged before. */
+  get ready(): boolean {
+    return this.#parts.journal.state.rebuilt;
+  }
+
+  /**
+   * Before anything else a journal that is new, or was lost, learns from the accountant what the data set has been charged for. Does nothing once it knows.
+   * Throws when the accountant cannot be asked.
+   */
+  async rebuild(): Promise<void> {
+    const { journal, accountant, random, membership, log } = this.#parts;
+    if (this.ready) return;
+    const { holder, dataset } = membership.member;
+    const charges = await accountant.history({ holder, dataset }, toHex(random.bytes(32)));
+    await journal.append({ kind: 'rebuilt', charges });
+    log.info({ charges: charges.length }, 'took the history of charges over from the accountant');
+  }
+
+  /**
+   * Works on the task of a round, one after the other. Returns when the round needs nothing more from this holder but a receipt.
+   * Throws InvalidInputError for a task that can never be right; anything else it throws asks for the task to be delivered again.
+   */
+  onTask(signed: SignedBytes): Promise<void> {
+    return this.#tasks.run(() => this.#task(signed));
+  }
+
+  /** Takes the region's answer to an update. Throws InvalidInputError for one that is not the region's or not about an update of this holder. */
+  async onReceipt(signed: SignedBytes): Promise<void> {
+    const { membership, verify, journal, log } = this.#parts;
+    const receipt = openStatement(RECEIPT_V1, signed, fromBase64Url(membership.regionKey), verify);
+    const { planHash, roundId, attempt, updateDigest: digest, verdict, reason } = receipt;
+    if (
+      planHash !== membership.planHash ||
+      receipt.region !== membership.region ||
+      receipt.holder !== membership.member.holder
+    ) {
+      throw new InvalidInputError(`receipt: it is for ${receipt.holder} in ${receipt.region}, plan ${planHash}`, {
+        code: 'receipt_of_another',
+      });
+    }
+    const known = journal.state.attempts.get(keyOf(receipt));
+    if (known?.digest !== digest) {
+      throw new InvalidInputError(`receipt: no update ${digest} was sent as attempt ${String(attempt)} of ${roundId}`, {
+        code: 'receipt_of_unknown_update',
+      });
+    }
+    if (known.receipt?.verdict === verdict) return;
+    await journal.append({
+      kind: 'receipt',
+      roundId,
+      attempt,
+      digest,
+      verdict,
+      ...(reason === undefined ? {} : { reason }),
+      signature: toBase64Url(signed.signature),
+    });
+    log[verdict === 'accepted' ? 'info' : 'warn']({ roundId, attempt, digest, verdict, reason }, 'receipt');
+  }
+
+  async #task(signed: SignedBytes): Promise<void> {
+    const { membership, acceptedPlanHashes, verify, journal, clock, log } = this.#parts;
+    const { plan, planHash } = membership;
+    const opened = openStatement(ROUND_OPENED_V1, signed, fromBase64Url(plan.keys.global), verify);
+    if (opened.planHash !== planHash || !acceptedPlanHashes.includes(opened.planHash)) {
+      return this.#decline(opened, 'plan_not_accepted');
+    }
+    try {
+      checkRoundOpened(plan, planHash, opened);
+      roundWeights(opened);
+    } catch (error) {
+      await this.#decline(opened, 'not_trainable');
+      throw error;
+    }
+    this.#heardOf(opened.index);
+    if (!this.ready) throw new TryAgainError('the journal is still to be rebuilt from the accountant');
+    const { roundId } = opened;
+    if (isAnswered(journal.state, roundId)) return;
+    const over = clock.nowMs() > opened.openedAtMs + plan.round.globalDeadlineMs;
+    if (over && opened.index < this.#newestIndex) {
+      log.info({ roundId }, 'left out a round that is long over');
+      return;
+    }
+    await this.#takePart(opened);
+  }
+
+  async #takePart(opened: RoundOpened): Promise<void> {
+    const { journal, sender } = this.#parts;
+    for (let tries = 0; tries < MAX_ATTEMPTS_PER_TASK; tries++) {
+      const attempt = openAttempt(journal.state, opened.roundId) ?? (await this.#prepare(opened));
+      if (attempt === 'declined') return;
+      if (attempt === 'charged') continue;
+      if (attempt.status === 'committed' || (await this.#commit(attempt))) {
+        await sender.sendDue();
+        return;
+      }
+    }
+    throw new TryAgainError(`${opened.roundId}: the accountant has refused every attempt so far`);
+  }
+
+  /** Opens the next attempt, up to bytes in the journal. `charged`: it turned out to be charged already, without bytes at hand. */
+  async #prepare(opened: RoundOpened): Promise<Attempt | 'declined' | 'charged'> {
+    const { membership, journal, accountant, cap, epsilons, records, sha256, log, faultPoint } = this.#parts;
+    const { event, planHash, roundId } = opened;
+    const attempt = nextAttempt(journal.state, roundId);
+    const key = keyOf({ roundId, attempt });
+    const own = decide({ history: spentEvents(journal.state, key), event, cap }, epsilons);
+    if (!own.granted) {
+      log.warn({ roundId, attempt, epsilonAfter: own.epsilonAfter, cap: cap.epsilon }, 'over the own cap');
+      await this.#decline(opened, 'over_own_cap');
+      return 'declined';
+    }
+    const answer = await accountant.reserve(this.#charge(roundId, attempt), event);
+    faultPoint('after-reserve');
+    switch (answer.kind) {
+      case 'refused':
+        log.warn({ roundId, attempt, reason: answer.reason }, 'refused by the accountant');
+        await this.#decline(opened, 'refused_by_accountant');
+        return 'declined';
+      case 'committed':
+        await journal.append({
+          kind: 'abandoned',
+          ...{ planHash, roundId, attempt, event },
+          reason: 'charged_without_bytes',
+          charged: true,
+        });
+        log.warn({ roundId, attempt }, 'charged already and the bytes are lost: a new attempt is a new charge');
+        return 'charged';
+      case 'granted': {
+        const payload = noisedRelease(membership.plan, opened, records, this.#parts);
+        const digest = toHex(sha256(payload));
+        await journal.append({
+          kind: 'prepared',
+          ...{ planHash, roundId, attempt, event, digest },
+          payload: toBase64Url(payload),
+        });
+        faultPoint('after-prepare');
+        return this.#known(key);
+      }
+    }
+  }
+
+  /** Has a prepared attempt charged. False when it was refused and another attempt is needed. */
+  async #commit({ planHash, roundId, attempt, event, digest }: Attempt): Promise<boolean> {
+    const { journal, accountant, log, faultPoint } = this.#parts;
+    if (digest === undefined) throw new TryAgainError(`${roundId}: attempt ${String(attempt)} has no bytes`);
+    const answer = await accountant.commit(this.#charge(roundId, attempt), event, digest);
+    faultPoint('after-commit');
+    if (answer.kind === 'committed') {
+      await journal.append({ kind: 'committed', roundId, attempt, commit: answer.commit });
+      faultPoint('after-committed');
+      return true;
+    }
+    const { reason } = answer;
+    await journal.append({
+      kind: 'abandoned',
+      ...{ planHash, roundId, attempt, event, reason },
+      charged: reason === 'digest_conflict',
+    });
+    log.warn({ roundId, attempt, reason }, 'commit refused: a new attempt is needed');
+    return false;
+  }
+
+  async #decline({ planHash, roundId }: RoundOpened, reason: Decline['reason']): Promise<void> {
+    const { membership, link, signer, sha256, log } = this.#parts;
+    const { holder } = membership.member;
+    const signed = signStatement(DECLINE_V1, { planHash, roundId, holder, reason }, signer);
+    log.warn({ roundId, reason }, 'declined');
+    await link.publish(SUBJECTS.decline(membership.region, holder), signed, toHex(sha256(signed.payload)));
+  }
+
+  #charge(roundId: string, attempt: number): Charge {
+    const { planHash, member } = this.#parts.membership;
+    return { holder: member.holder, dataset: member.dataset, planHash, roundId, attempt };
+  }
+
+  #known(key: string): Attempt {
+    const attempt = this.#parts.journal.state.attempts.get(key);
+    if (attempt === undefined) throw new TryAgainError(`the journal has lost ${key}`);
+    return attempt;
+  }
+
+  #heardOf(index: number): void {
+    this.#newestIndex = Math.max(this.#newestIndex, index);
+  }
+}
+
+/** Finds a holder in the plan. Throws InvalidInputError unless it is a member and `publicKey` is the one that it was enrolled with. */
+export function membershipOf(
+  plan: FederationPlan,
+  planHash: string,
+  holder: string,
+  publicKey: Uint8Array,
+): Membership {
+  for (const region of plan.regions) {
+    const member = region.members.find((candidate) => candidate.holder === holder);
+    if (member === undefined) continue;
+    if (member.publicKey !== toBase64Url(publicKey)) {
+      throw new InvalidInputError(`${holder}: the key file is not the key that the plan names; use the enrolled key`);
+    }
+    return { plan, planHash, member, region: region.name, regionKey: region.publicKey };
+  }
+  throw new InvalidInputError(`${holder} is not a member of the plan "${plan.name}"; correct the holder or the plan`);
+}
