@@ -54,12 +54,12 @@ export function createAccountant(capacity = 1024): Accountant {
     epsilonOf(events, delta) {
       assertDelta(delta);
       const groups = shiftGroups(events);
-      return recall(epsilons, capacity, `${String(delta)} ${keyOf(groups)}`, () => epsilonOfGroups(groups, delta));
+      return recall(epsilons, capacity, `${delta} ${keyOf(groups)}`, () => epsilonOfGroups(groups, delta));
     },
     deltaOf(events, epsilon) {
       assertEpsilon(epsilon);
       const groups = shiftGroups(events);
-      return recall(deltas, capacity, `${String(epsilon)} ${keyOf(groups)}`, () => deltaOfGroups(groups, epsilon));
+      return recall(deltas, capacity, `${epsilon} ${keyOf(groups)}`, () => deltaOfGroups(groups, epsilon));
     },
   };
 }
@@ -67,13 +67,13 @@ export function createAccountant(capacity = 1024): Accountant {
 /** Throws InvalidInputError unless `delta` lies in [1e-18, 1). */
 export function assertDelta(delta: number): void {
   if (!(delta >= MIN_DELTA && delta < 1)) {
-    throw new InvalidInputError(`delta must be at least ${String(MIN_DELTA)} and less than 1, found ${String(delta)}`);
+    throw new InvalidInputError(`delta must be at least ${MIN_DELTA} and less than 1, found ${delta}`);
   }
 }
 
 function assertEpsilon(epsilon: number): void {
   if (!Number.isFinite(epsilon) || epsilon < 0) {
-    throw new InvalidInputError(`epsilon must be a number of at least 0, found ${String(epsilon)}`);
+    throw new InvalidInputError(`epsilon must be a number of at least 0, found ${epsilon}`);
   }
 }
 
@@ -99,7 +99,7 @@ function deltaOfGroups(groups: readonly ShiftGroup[], epsilon: number): DeltaRes
 }
 
 function keyOf(groups: readonly ShiftGroup[]): string {
-  return groups.map(({ sigmaSquared, unitShifts }) => `${String(sigmaSquared)}:${String(unitShifts)}`).join(' ');
+  return groups.map(({ sigmaSquared, unitShifts }) => `${sigmaSquared}:${unitShifts}`).join(' ');
 }
 
 /** Least recently used: a Map keeps insertion order, so an answer is re-inserted whenever it is given. */

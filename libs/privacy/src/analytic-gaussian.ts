@@ -38,13 +38,13 @@ export function analyticGaussianMu(epsilon: number, delta: number): number {
 /** Throws InvalidInputError unless `value` is finite and positive. */
 export function assertPositive(name: string, value: number): void {
   if (!Number.isFinite(value) || value <= 0) {
-    throw new InvalidInputError(`${name} must be a positive number, found ${String(value)}`);
+    throw new InvalidInputError(`${name} must be a positive number, found ${value}`);
   }
 }
 
 /** Throws InvalidInputError unless 0 < `value` < 1. */
 export function assertProbability(name: string, value: number): void {
   if (!(value > 0 && value < 1)) {
-    throw new InvalidInputError(`${name} must be greater than 0 and less than 1, found ${String(value)}`);
+    throw new InvalidInputError(`${name} must be greater than 0 and less than 1, found ${value}`);
   }
 }

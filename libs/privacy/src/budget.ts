@@ -50,7 +50,7 @@ export function decide(
   return {
     granted: false,
     reason: 'over_budget',
-    message: `history and event together cost epsilon ${String(epsilonAfter)}, more than the cap of ${String(cap.epsilon)} at delta ${String(cap.delta)}`,
+    message: `history and event together cost epsilon ${epsilonAfter}, more than the cap of ${cap.epsilon} at delta ${cap.delta}`,
     epsilonBefore,
     epsilonAfter,
     epsilonRemaining: Math.max(0, cap.epsilon - epsilonBefore),

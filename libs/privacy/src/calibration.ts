@@ -1,7 +1,14 @@
 import { InvalidInputError } from '@fedcarbon/kernel';
-import { assertDelta, deltaOf, type EpsilonResult, epsilonOf } from './accountant.ts';
+import { assertDelta, type EpsilonResult, epsilonOf } from './accountant.ts';
 import { analyticGaussianMu, assertPositive } from './analytic-gaussian.ts';
-import { assertPositiveInteger, type MechanismEvent, SIGMA_SQUARED_DENOMINATOR } from './event.ts';
+import { composeGroups } from './composition.ts';
+import {
+  assertPositiveInteger,
+  type MechanismEvent,
+  mergeGroups,
+  type ShiftGroup,
+  SIGMA_SQUARED_DENOMINATOR,
+} from './event.ts';
 import { leastArgument } from './root.ts';
 
 /** One use of a budget: what it releases, and its share of mu^2. */
@@ -40,20 +47,34 @@ export function calibrate({ epsilon, delta, parts }: CalibrationRequest): Calibr
   }
   const shares = parts.reduce((sum, { share }) => sum + share, 0);
   if (!(Math.abs(shares - 1) <= 1e-9)) {
-    throw new InvalidInputError(`the shares of mu^2 must sum to 1, found ${String(shares)}`);
+    throw new InvalidInputError(`the shares of mu^2 must sum to 1, found ${shares}`);
   }
 
   const muSquared = analyticGaussianMu(epsilon, delta) ** 2;
-  const eventsAt = (factor: number): MechanismEvent[] =>
+  const groupsAt = (factor: number): ShiftGroup[] =>
     parts.map(({ share, sensitivitySquared, steps }) => ({
+      sigmaSquared: (factor * sensitivitySquared * steps) / (share * muSquared),
+      unitShifts: sensitivitySquared * steps,
+    }));
+  let factor = leastArgument(
+    (candidate) => composeGroups(mergeGroups(groupsAt(candidate))).delta(epsilon),
+    delta,
+    1,
+    1e-6,
+  );
+  for (;;) {
+    const rounded = groupsAt(factor).map(({ sigmaSquared }) => ({ sigmaSquared: roundUp(sigmaSquared) }));
+    const events = parts.map(({ sensitivitySquared, steps }, i): MechanismEvent => ({
       kind: 'discreteGaussian',
-      sigmaSquared: roundUp((factor * sensitivitySquared * steps) / (share * muSquared)),
+      sigmaSquared: rounded[i]?.sigmaSquared ?? 0,
       sensitivitySquared,
       steps,
     }));
-  const factor = leastArgument((candidate) => deltaOf(eventsAt(candidate), epsilon).delta, delta, 1, 1e-7);
-  const events = eventsAt(factor);
-  return { parts: events.map(({ sigmaSquared }) => ({ sigmaSquared })), total: epsilonOf(events, delta) };
+    const total = epsilonOf(events, delta);
+    if (total.epsilon <= epsilon) return { parts: rounded, total };
+    // More noise costs less, but a bound on a grid that has moved, or a coarse lattice, may differ in its last digits.
+    factor *= 1 + 1e-5;
+  }
 }
 
 function roundUp(sigmaSquared: number): number {

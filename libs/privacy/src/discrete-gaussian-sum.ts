@@ -75,7 +75,7 @@ function convolutionPower(group: ShiftGroup): SumPmf {
   const { sigmaSquared, unitShifts } = group;
   if (unitShifts > CONVOLUTION_LIMIT) {
     throw new InvalidInputError(
-      `${String(unitShifts)} unit shifts under noise of variance ${String(sigmaSquared)} exceed every budget; use more noise or fewer steps`,
+      `${unitShifts} unit shifts under noise of variance ${sigmaSquared} exceed every budget; use more noise or fewer steps`,
     );
   }
   const square = closedForm({ sigmaSquared, unitShifts: 1 });

@@ -36,9 +36,7 @@ export const SIGMA_SQUARED_DENOMINATOR = 64;
 export function assertSigmaSquared(sigmaSquared: number): void {
   const numerator = sigmaSquared * SIGMA_SQUARED_DENOMINATOR;
   if (!Number.isSafeInteger(numerator) || numerator <= 0) {
-    throw new InvalidInputError(
-      `sigmaSquared must be a positive multiple of 1/64, found ${String(sigmaSquared)}; round it up`,
-    );
+    throw new InvalidInputError(`sigmaSquared must be a positive multiple of 1/64, found ${sigmaSquared}; round it up`);
   }
 }
 
@@ -46,9 +44,7 @@ export function assertSigmaSquared(sigmaSquared: number): void {
 export function assertEvent(event: MechanismEvent): void {
   const { kind, sigmaSquared, sensitivitySquared, steps } = event;
   if ((kind as string) !== 'discreteGaussian') {
-    throw new InvalidInputError(
-      `unknown mechanism kind "${String(kind)}"; this accountant covers "discreteGaussian" only`,
-    );
+    throw new InvalidInputError(`unknown mechanism kind "${kind}"; this accountant covers "discreteGaussian" only`);
   }
   assertSigmaSquared(sigmaSquared);
   assertPositiveInteger('sensitivitySquared', sensitivitySquared);
@@ -59,22 +55,32 @@ export function assertEvent(event: MechanismEvent): void {
 /** Throws InvalidInputError unless `value` is an integer from 1 to 2^53 - 1. */
 export function assertPositiveInteger(name: string, value: number): void {
   if (!Number.isSafeInteger(value) || value <= 0) {
-    throw new InvalidInputError(`${name} must be a positive integer, found ${String(value)}`);
+    throw new InvalidInputError(`${name} must be a positive integer, found ${value}`);
   }
 }
 
-/** The events as one canonical multiset: unit shifts added up per sigmaSquared, in ascending sigmaSquared. Order and grouping of `events` do not matter. */
+/** The events as one canonical multiset. Throws InvalidInputError for an invalid event, and for more unit shifts than a number can count. */
 export function shiftGroups(events: readonly MechanismEvent[]): ShiftGroup[] {
-  const unitShifts = new Map<number, number>();
-  for (const event of events) {
-    assertEvent(event);
-    const { sigmaSquared, sensitivitySquared, steps } = event;
-    const total = (unitShifts.get(sigmaSquared) ?? 0) + sensitivitySquared * steps;
-    assertPositiveInteger(`total unit shifts at sigmaSquared ${String(sigmaSquared)}`, total);
-    unitShifts.set(sigmaSquared, total);
+  events.forEach(assertEvent);
+  const groups = mergeGroups(
+    events.map(({ sigmaSquared, sensitivitySquared, steps }) => ({
+      sigmaSquared,
+      unitShifts: sensitivitySquared * steps,
+    })),
+  );
+  for (const { sigmaSquared, unitShifts } of groups) {
+    assertPositiveInteger(`the number of unit shifts at sigmaSquared ${sigmaSquared}`, unitShifts);
   }
-  return [...unitShifts]
-    .map(([sigmaSquared, total]) => ({ sigmaSquared, unitShifts: total }))
+  return groups;
+}
+
+/** Unit shifts added up per sigmaSquared, in ascending sigmaSquared: order and grouping do not matter. */
+export function mergeGroups(groups: readonly ShiftGroup[]): ShiftGroup[] {
+  const totals = new Map<number, number>();
+  for (const { sigmaSquared, unitShifts } of groups)
+    totals.set(sigmaSquared, (totals.get(sigmaSquared) ?? 0) + unitShifts);
+  return [...totals]
+    .map(([sigmaSquared, unitShifts]) => ({ sigmaSquared, unitShifts }))
     .sort((a, b) => a.sigmaSquared - b.sigmaSquared);
 }
 
