@@ -37,7 +37,9 @@ function run(what, command, args, env = {}) {
     let output = '';
     child.stdout.on('data', (data) => (output += data));
     child.stderr.on('data', (data) => (output += data));
-    child.on('error', (error) => fail(new SetupError(`${what} could not start (${error.message}).`)));
+    child.on('error', (error) =>
+      fail(new SetupError(`${what} could not start (${error.message}): is ${command} on PATH?`)),
+    );
     child.on('close', (code) => {
       if (code === 0) done(output);
       else
