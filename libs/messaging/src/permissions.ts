@@ -8,8 +8,8 @@ export interface BrokerRights {
   readonly allowResponses?: boolean;
 }
 
-/** Services with broker users of their own. */
-export type BrokerService = 'global-aggregator' | 'privacy-accountant' | 'benchmark-api';
+/** Services, and the operator who starts a federation, with broker users of their own. */
+export type BrokerService = 'global-aggregator' | 'privacy-accountant' | 'benchmark-api' | 'operator';
 
 /**
  * Reading one durable consumer: look it up, pull from it, acknowledge. Its filter, set by the global-aggregator, decides which messages that are.
@@ -41,10 +41,12 @@ const services: Readonly<
 > = {
   'global-aggregator': {
     publish: [SUBJECTS.roundOpened, SUBJECTS.roundClosed, ...administration, ...reading(CONSUMERS.global())],
-    subscribe: [],
+    subscribe: [SUBJECTS.controlStart],
+    allowResponses: true,
   },
   'privacy-accountant': { publish: [], subscribe: ['fc.v1.accountant.*.*'], allowResponses: true },
   'benchmark-api': { publish: [], subscribe: [SUBJECTS.roundClosed] },
+  operator: { publish: [SUBJECTS.controlStart], subscribe: [] },
 };
 
 /**
