@@ -3,7 +3,7 @@ import { describeError } from '@fedcarbon/kernel';
 import { type NatsConnection, errors } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import { setTimeout as pause } from 'node:timers/promises';
-import { BrokerAccessError } from './errors.ts';
+import { BrokerAccessError, BrokerError } from './errors.ts';
 import type { MessagingLogger } from './logger.ts';
 
 /** A connection of one broker user. */
@@ -15,6 +15,7 @@ const FIRST_CONNECT_WAIT_MS = 1000;
 interface Watch {
   connected: boolean;
   readonly onReconnect: Set<() => void>;
+  readonly onDisconnect: Set<() => void>;
 }
 const watches = new WeakMap<NatsConnection, Watch>();
 
@@ -66,13 +67,14 @@ export async function connectBroker(options: {
 }
 
 function watch(connection: NatsConnection, fields: object, logger: MessagingLogger): void {
-  const state: Watch = { connected: true, onReconnect: new Set() };
+  const state: Watch = { connected: true, onReconnect: new Set(), onDisconnect: new Set() };
   watches.set(connection, state);
   void (async () => {
     for await (const status of connection.status()) {
       if (status.type === 'disconnect') {
         if (state.connected) logger.warn(fields, 'broker connection lost, reconnecting');
         state.connected = false;
+        for (const listener of state.onDisconnect) listener();
       } else if (status.type === 'reconnect') {
         state.connected = true;
         logger.info(fields, 'broker connection restored');
@@ -97,6 +99,28 @@ export function onReconnect(connection: BrokerConnection, listener: () => void):
   if (state === undefined) throw new TypeError('onReconnect needs a connection made by connectBroker');
   state.onReconnect.add(listener);
   return () => state.onReconnect.delete(listener);
+}
+
+/**
+ * Runs `work`, which waits for an answer of the broker, but not beyond the connection: an answer that was on its way when the connection broke never
+ * comes, and the client library would wait until its time limit. Throws BrokerError then, and at once when there is no connection.
+ */
+export async function whileConnected<T>(connection: BrokerConnection, work: () => Promise<T>): Promise<T> {
+  const state = watches.get(connection);
+  if (state === undefined) return work();
+  if (!state.connected) throw new BrokerError('the broker is not reachable');
+  let lost: () => void = () => undefined;
+  const disconnected = new Promise<never>((_, reject) => {
+    lost = () => {
+      reject(new BrokerError('the broker connection was lost before the answer came'));
+    };
+  });
+  state.onDisconnect.add(lost);
+  try {
+    return await Promise.race([work(), disconnected]);
+  } finally {
+    state.onDisconnect.delete(lost);
+  }
 }
 
 /** Calls `listener` for each message that others publish on `subject` while connected; nothing is stored or repeated. Returns a function that stops it. */

@@ -26,22 +26,16 @@ export class BrokerAccessError extends BrokerError {
 /** What a client library error means to a caller; `what` says which step failed. */
 export function brokerError(what: string, cause: unknown): BrokerError {
   if (cause instanceof BrokerError) return cause;
-  const reason = reasonOf(cause);
+  // The library wraps what went wrong with a request into a RequestError.
+  const inner = cause instanceof Error && cause.cause !== undefined ? cause.cause : cause;
   if (cause instanceof errors.TimeoutError) return new BrokerTimeoutError(`${what}: no answer in time`, { cause });
-  if (cause instanceof errors.PermissionViolationError) {
-    return new BrokerAccessError(`${what}: this user has no right to it (${reason})`, { cause });
+  if (inner instanceof errors.PermissionViolationError) {
+    return new BrokerAccessError(`${what}: this broker user has no right to it`, { cause });
   }
-  if (hasNoResponders(cause) || (cause instanceof Error && hasNoResponders(cause.cause))) {
+  if (inner instanceof errors.NoRespondersError || (inner instanceof errors.RequestError && inner.isNoResponders())) {
     return new BrokerError(`${what}: nobody listens there yet (no stream or no service takes this subject)`, { cause });
   }
-  return new BrokerError(`${what}: ${reason}`, { cause });
-}
-
-const hasNoResponders = (cause: unknown) => cause instanceof errors.RequestError && cause.isNoResponders();
-
-function reasonOf(cause: unknown): string {
-  const inner = cause instanceof Error && cause.cause !== undefined ? `: ${describeError(cause.cause)}` : '';
-  return `${describeError(cause)}${inner}`;
+  return new BrokerError(`${what}: ${describeError(inner)}`, { cause });
 }
 
 /** Whether the stream or consumer that was asked for does not exist (yet). */

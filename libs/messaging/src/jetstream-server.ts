@@ -70,6 +70,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy {
   readonly #open = new Set<ConsumerMessages>();
   readonly #running = new Set<Promise<void>>();
   readonly #loops: Promise<void>[] = [];
+  readonly #signsOfLife = new Set<NodeJS.Timeout>();
   readonly #closing = new AbortController();
   readonly #counts = { handled: 0, retried: 0, refused: {} as Record<string, number> };
   #stopListening: (() => void) | undefined;
@@ -101,6 +102,8 @@ export class JetStreamServer extends Server implements CustomTransportStrategy {
     const settled = await settleWithin([...this.#loops, ...this.#running], closeLimitMs);
     if (!settled)
       logger.warn({ owner, running: this.#running.size }, 'handlers still ran when the time to stop was up');
+    // A handler that hangs must not keep its message from the next reader.
+    for (const signOfLife of this.#signsOfLife) clearInterval(signOfLife);
     // Without a connection acknowledgements are lost, which repeats the messages.
     if (!connection.isClosed()) await settleWithin([connection.flush()], 1000);
   }
@@ -179,7 +182,8 @@ export class JetStreamServer extends Server implements CustomTransportStrategy {
     const fields = { owner, subject: message.subject, sequence: message.seq, deliveryCount: delivery.deliveryCount };
     const signOfLife = setInterval(() => {
       message.working();
-    }, ACK_WAIT_MS / 3);
+    }, ACK_WAIT_MS / 4);
+    this.#signsOfLife.add(signOfLife);
     try {
       const handler = handlerFor(this.messageHandlers, message.subject);
       if (handler === undefined) {
@@ -202,6 +206,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy {
       }
     } finally {
       clearInterval(signOfLife);
+      this.#signsOfLife.delete(signOfLife);
     }
   }
 

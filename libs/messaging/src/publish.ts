@@ -1,6 +1,6 @@
 import type { SignedBytes } from '@fedcarbon/contracts';
 import { jetstream } from '@nats-io/jetstream';
-import type { BrokerConnection } from './connection.ts';
+import { type BrokerConnection, whileConnected } from './connection.ts';
 import { brokerError } from './errors.ts';
 import { signatureHeaders } from './signed-message.ts';
 
@@ -21,11 +21,13 @@ export async function publishSigned(
   timeoutMs = 5000,
 ): Promise<{ readonly duplicate: boolean }> {
   try {
-    const { duplicate } = await jetstream(connection).publish(message.subject, message.payload, {
-      msgID: message.messageId,
-      headers: signatureHeaders(message),
-      timeout: timeoutMs,
-    });
+    const { duplicate } = await whileConnected(connection, () =>
+      jetstream(connection).publish(message.subject, message.payload, {
+        msgID: message.messageId,
+        headers: signatureHeaders(message),
+        timeout: timeoutMs,
+      }),
+    );
     return { duplicate };
   } catch (error) {
     throw brokerError(`publishing to ${message.subject}`, error);
@@ -43,10 +45,9 @@ export async function requestSigned(
   timeoutMs: number,
 ): Promise<Uint8Array> {
   try {
-    const reply = await connection.request(subject, signed.payload, {
-      timeout: timeoutMs,
-      headers: signatureHeaders(signed),
-    });
+    const reply = await whileConnected(connection, () =>
+      connection.request(subject, signed.payload, { timeout: timeoutMs, headers: signatureHeaders(signed) }),
+    );
     return reply.data;
   } catch (error) {
     throw brokerError(`asking ${subject}`, error);

@@ -41,7 +41,7 @@ export class RequestServer extends Server implements CustomTransportStrategy {
     this.#options = options;
   }
 
-  override listen(callback: () => void): void {
+  override listen(callback: (error?: unknown) => void): void {
     const { connection, owner, logger } = this.#options;
     for (const [pattern, handler] of this.messageHandlers) {
       const subscription = connection.subscribe(pattern, {
@@ -57,7 +57,10 @@ export class RequestServer extends Server implements CustomTransportStrategy {
       });
       this.#subscriptions.push(subscription);
     }
-    callback();
+    // Ready means that the broker knows it.
+    connection.flush().then(() => {
+      callback();
+    }, callback);
   }
 
   /** Takes no more requests and lets running handlers answer, within the limit. The connection stays open: its owner closes it. */

@@ -13,9 +13,10 @@ export interface BrokerUser extends BrokerRights {
 export function natsServerConfig(options: {
   /** Default 127.0.0.1. */
   readonly host?: string;
-  readonly port: number;
-  /** Folder of the streams. */
-  readonly storeDir: string;
+  /** Left out where `--port` sets it. */
+  readonly port?: number;
+  /** Folder of the streams. Left out where `--store_dir` sets it: nats-server refuses both. */
+  readonly storeDir?: string;
   readonly users: readonly BrokerUser[];
   /** Port of the monitoring pages, on the loopback interface only. */
   readonly monitorPort?: number;
@@ -25,10 +26,10 @@ export function natsServerConfig(options: {
   const { host = '127.0.0.1', port, storeDir, users, monitorPort, syncAlways } = options;
   return [
     `host: ${quoted(host)}`,
-    `port: ${String(port)}`,
+    ...(port === undefined ? [] : [`port: ${String(port)}`]),
     ...(monitorPort === undefined ? [] : [`http: ${quoted(`127.0.0.1:${String(monitorPort)}`)}`]),
     'jetstream {',
-    `  store_dir: ${quoted(storeDir)}`,
+    ...(storeDir === undefined ? [] : [`  store_dir: ${quoted(storeDir)}`]),
     ...(syncAlways ? ['  sync_interval: always'] : []),
     '}',
     'authorization {',

@@ -28,8 +28,11 @@ const DAY_MS = 86_400_000;
 const RETRY_MS = 1000;
 const API_ERROR_OTHER_CONFIGURATION = 10058;
 
-/** A delivery that is neither answered nor reported as in progress is repeated after this time. */
-export const ACK_WAIT_MS = 10_000;
+/**
+ * A delivery that is neither answered nor reported as in progress is repeated after this time. Short, because it is also how long a message rests that was
+ * on its way when a reader or the broker died, and a round waits for it; long handlers report progress four times as often.
+ */
+export const ACK_WAIT_MS = 4000;
 
 /**
  * Makes the streams and durable consumers of a federation, or brings their settings up to date. Safe to repeat and to run twice at once.
