@@ -2,6 +2,6 @@
 import './ts.mjs';
 
 export default async function setUp() {
-  const { startSharedServers } = await import('../libs/testing/src/index.ts');
+  const { startSharedServers } = await import('../libs/testing/src/shared-servers.ts');
   globalThis.stopFedcarbonServers = await startSharedServers();
 }

@@ -143,10 +143,17 @@ async function findServers() {
 
 /** Runs every step that is not up to date. Throws SetupError, whose message says what to do. */
 export async function setUp() {
-  await installPackages();
-  await generatePrismaClient();
-  await build();
-  await findServers();
+  try {
+    await installPackages();
+    await findServers();
+    await generatePrismaClient();
+    await build();
+  } catch (error) {
+    if (!['EACCES', 'EPERM', 'EROFS', 'ENOSPC'].includes(error.code)) throw error;
+    throw new SetupError(
+      `Set-up cannot write ${error.path ?? root} (${error.code}): free the disk, or run as the owner of the checkout.`,
+    );
+  }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -74,24 +74,38 @@ function withDatabases(server: Omit<TestPostgres, 'createDatabase'>): TestPostgr
 }
 
 async function createDatabase(serverUrl: string, name = `test_${randomBytes(6).toString('hex')}`): Promise<string> {
-  const client = new pg.Client({ connectionString: serverUrl });
-  await client.connect();
-  try {
-    await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}`);
-  } finally {
-    await client.end();
-  }
+  await execute(serverUrl, `CREATE DATABASE ${pg.escapeIdentifier(name)}`);
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   return url.href;
 }
 
+async function execute(url: string, sql: string): Promise<pg.QueryResult<Record<string, unknown>>> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await client.query<Record<string, unknown>>(sql);
+  } finally {
+    await client.end();
+  }
+}
+
+/** What the shared databases of one jest run are called, so that they can be told from others on a server that stays. */
+const runPrefix = () => `fedcarbon_test_${process.env['FEDCARBON_TEST_RUN']}_`;
+
 /**
- * A fresh, empty database on the Postgres that all suites of a jest run share; returns the superuser's url.
- * Roles belong to the server, so suites that make roles must accept those of others.
+ * A fresh, empty database on the Postgres that all suites of a jest run share; returns the url of a user who may do
+ * everything. Roles belong to the server, so suites that make roles must accept those of others.
  */
 export function testDatabase(): Promise<string> {
   const url = process.env['FEDCARBON_TEST_DATABASE_URL'];
   if (url === undefined) throw new Error('there is no shared Postgres: name the file *.int.spec.ts or *.e2e.spec.ts');
-  return createDatabase(url);
+  return createDatabase(url, `${runPrefix()}${randomBytes(6).toString('hex')}`);
+}
+
+/** Drops what `testDatabase` made in this run, for a server that outlives it. */
+export async function dropTestDatabases(serverUrl: string): Promise<void> {
+  const { rows } = await execute(serverUrl, 'SELECT datname FROM pg_database');
+  const names = rows.map((row) => String(row['datname'])).filter((name) => name.startsWith(runPrefix()));
+  for (const name of names) await execute(serverUrl, `DROP DATABASE ${pg.escapeIdentifier(name)} WITH (FORCE)`);
 }
