@@ -87,7 +87,7 @@ function epsilonOfGroups(groups: readonly ShiftGroup[], delta: number): EpsilonR
 function leastEpsilon(curve: PrivacyCurve, groups: readonly ShiftGroup[], delta: number): number {
   if (curve.delta(0) <= delta) return 0;
   const muSquared = groups.reduce((sum, group) => sum + group.unitShifts / group.sigmaSquared, 0);
-  // Start from zero-concentrated DP, rho = mu^2 / 2 (Canonne, Kamath, Steinke 2020, Theorem 4): above the root, and of its size.
+  // Start from zero-concentrated DP, rho = mu^2 / 2 (Canonne, Kamath, Steinke 2020): above the root, and of its size.
   const guess = muSquared / 2 + Math.sqrt(2 * muSquared * Math.log(1 / delta));
   return leastArgument(curve.delta, delta, guess);
 }

@@ -5,7 +5,7 @@ import { leastArgument } from './root.ts';
 /**
  * Smallest delta for which the continuous Gaussian mechanism is (epsilon, delta)-DP. `mu` = L2 sensitivity / sigma, for T compositions sqrt(T) times that.
  * Balle and Wang 2018, "Improving the Gaussian Mechanism for Differential Privacy", Theorem 8:
- * delta = P[N > epsilon/mu - mu/2] - e^epsilon P[N > epsilon/mu + mu/2]. Any real epsilon. Relative accuracy about 1e-15 max(1, epsilon)/mu^2.
+ * delta = P[N > epsilon/mu - mu/2] - e^epsilon P[N > epsilon/mu + mu/2]. Any real epsilon. Relative accuracy about 1e-15 max(1, epsilon/mu) / min(1, mu).
  */
 export function analyticGaussianDelta(mu: number, epsilon: number): number {
   assertPositive('mu', mu);

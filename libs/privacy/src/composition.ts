@@ -62,8 +62,7 @@ export function composeGroups(groups: readonly ShiftGroup[]): PrivacyCurve {
     relativeError += outer.loss.relativeError + latticeCurveError(outer.loss);
     tail += outer.loss.tail;
   }
-  // Error of the continuous curve itself (analyticGaussianDelta), for mu not far below 0.01.
-  if (untabulated.length > 0) relativeError += 1e-10;
+  if (untabulated.length > 0) relativeError += gaussian.relativeError;
 
   const plain: DeltaCurve = outer ? (epsilon) => expectedDelta(inner, outer.loss, epsilon) : inner;
   const delta: DeltaCurve = (epsilon) => Math.min(1, plain(epsilon) * (1 + relativeError) + tail);
@@ -73,7 +72,8 @@ export function composeGroups(groups: readonly ShiftGroup[]): PrivacyCurve {
       { name: 'truncated tails', delta: tail },
       { name: 'rounding', delta: value * relativeError },
     ];
-    if (outer && outer.maxMove > 0) list.push({ name: 'grid', delta: gridExcess(plain, epsilon, outer.maxMove) });
+    if (outer && outer.maxMove > 0)
+      list.push({ name: 'grid', delta: Math.min(value, gridExcess(plain, epsilon, outer.maxMove)) });
     if (untabulated.length > 0) {
       list.push({ name: 'gaussian bound', epsilon: gaussian.shift, delta: value * gaussian.relativeExcess });
     }

@@ -32,7 +32,7 @@ export class DiscreteGaussianSampler {
   sample(): number {
     for (;;) {
       const proposal = this.#discreteLaplace();
-      if (this.#accept(Math.abs(proposal))) return proposal;
+      if (this.#accept(proposal < 0 ? -proposal : proposal)) return proposal;
     }
   }
 
