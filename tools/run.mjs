@@ -26,5 +26,6 @@ try {
 
 if (command === 'test') await become('test.mjs', args);
 else if (command === 'bench') await become('bench.mjs', args);
+else if (command.startsWith('study/')) await become(`${command}.mjs`, args);
 else if (command === 'cli') await become('../apps/cli/dist/main.js', args);
 else await become('../apps/cli/dist/main.js', [command, ...args]);

@@ -1,0 +1,86 @@
+// `npm run study:accuracy [-- --plan NAME] [--draws N] [--report r.json]`: R2 of the product's libraries over N noise draws on a plan's train and test
+// records, beside an independent reference in Python on identical records (needs python3 with numpy and scipy). With --report, says whether the R2 of a
+// run of `npm start` lies in the central 99 % of the draws. Exit code 1 when product and reference differ by more than 3 standard errors, or the run is outside.
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { checkout, loadFederation, quantile, summary, trainOnce } from './federation.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    plan: { type: 'string', default: 'ecebd-20' },
+    draws: { type: 'string', default: '100' },
+    report: { type: 'string' },
+  },
+});
+const draws = Number(options.draws);
+const federation = await loadFederation(options.plan);
+const { plan, encoded, test, holders, stock } = federation;
+const { recipe } = plan;
+console.log(`${options.plan}: ${stock.provenance}`);
+console.log(
+  `${encoded.reduce((n, { y }) => n + y.length, 0)} training and ${test.y.length} test records, ${holders.length} holders, ${draws} draws`,
+);
+
+const product = Array.from({ length: draws }, () => trainOnce(federation));
+const ours = summary(product);
+const sorted = product.toSorted((a, b) => a - b);
+const [low, high] = [quantile(sorted, 0.005), quantile(sorted, 0.995)];
+console.log(
+  `product    R2 ${ours.mean.toFixed(4)} +- ${ours.standardError.toFixed(4)} (one run: sd ${ours.sd.toFixed(4)}, central 99 % of draws ${low.toFixed(3)} to ${high.toFixed(3)})`,
+);
+
+const reference = runReference();
+let failed = false;
+if (typeof reference === 'string') console.log(`reference  not run: ${reference}`);
+else {
+  const apart = (ours.mean - reference.mean) / Math.hypot(ours.standardError, reference.standardError);
+  console.log(
+    `reference  R2 ${reference.mean.toFixed(4)} +- ${reference.standardError.toFixed(4)} (one run: sd ${reference.sd.toFixed(4)})`,
+  );
+  console.log(`apart      ${apart.toFixed(2)} standard errors (at most 3)`);
+  failed ||= Math.abs(apart) > 3;
+}
+if (options.report !== undefined) {
+  const { metrics } = JSON.parse(readFileSync(options.report, 'utf8'));
+  const inside = metrics.r2 >= low && metrics.r2 <= high;
+  console.log(`npm start  R2 ${metrics.r2.toFixed(4)}: ${inside ? 'inside' : 'OUTSIDE'} the central 99 % of the draws`);
+  failed ||= !inside;
+}
+process.exitCode = failed ? 1 : 0;
+
+/** The reference's summary over as many draws, or why it could not run. */
+function runReference() {
+  const d = recipe.binsPerFeature.length;
+  const matrix = (codes) => Array.from({ length: codes.length / d }, (_, i) => [...codes.subarray(i * d, (i + 1) * d)]);
+  const records = (parts) => ({
+    codes: parts.flatMap(({ codes }) => matrix(codes)),
+    y: parts.flatMap(({ y }) => [...y]),
+  });
+  const input = {
+    binsPerFeature: recipe.binsPerFeature,
+    yRange: recipe.yRange,
+    T: recipe.rounds,
+    R: recipe.residualScale,
+    momentum: recipe.momentum,
+    nominalRecords: recipe.nominalRecords,
+    sigmaPerRound: Math.sqrt(holders.length * recipe.event.sigmaSquared),
+    lr: recipe.stepSize,
+    train: records(encoded),
+    test: records([test]),
+    seeds: Array.from({ length: draws }, (_, k) => k),
+  };
+  const script = join(checkout, 'tools/reference/int_gam_reference.py');
+  let reason = 'there is no python3';
+  for (const python of ['python3', '/usr/bin/python3']) {
+    const { status, stdout, stderr } = spawnSync(python, [script], {
+      input: JSON.stringify(input),
+      encoding: 'utf8',
+      maxBuffer: 1e8,
+    });
+    if (status === 0) return JSON.parse(stdout);
+    reason = stderr?.trim().split('\n').at(-1) ?? reason;
+  }
+  return `${reason} (python3 needs numpy and scipy)`;
+}
