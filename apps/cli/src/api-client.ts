@@ -1,0 +1,58 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { parseStrict } from '@fedcarbon/contracts';
+import { FedcarbonError } from '@fedcarbon/kernel';
+import type { z } from 'zod';
+
+const REQUEST_TIMEOUT_MS = 10_000;
+const RETRY_MS = 50;
+
+/** Asks the benchmark API as its users do. */
+export class ApiClient {
+  private readonly baseUrl: string;
+  private readonly apiKey: string;
+
+  constructor(baseUrl: string, apiKey: string) {
+    this.baseUrl = baseUrl;
+    this.apiKey = apiKey;
+  }
+
+  /** An answer of the expected shape. Throws FedcarbonError (`api_error`) for any other. */
+  async get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+    const response = await this.request(path);
+    return parseStrict(schema, await response.json(), `answer of ${path}`);
+  }
+
+  async text(path: string): Promise<string> {
+    return (await this.request(path)).text();
+  }
+
+  /** Asks until `accept` is content with the answer, since the API's view follows the ledger with a short delay. */
+  async until<T>(path: string, schema: z.ZodType<T>, accept: (answer: T) => boolean, timeoutMs: number): Promise<T> {
+    const deadline = Date.now() + timeoutMs;
+    for (;;) {
+      try {
+        const answer = await this.get(path, schema);
+        if (accept(answer)) return answer;
+      } catch (error) {
+        if (Date.now() > deadline) throw error;
+      }
+      if (Date.now() > deadline)
+        throw new FedcarbonError(
+          'api_error',
+          `GET ${path}: the expected answer did not come within ${String(timeoutMs)} ms`,
+        );
+      await pause(RETRY_MS);
+    }
+  }
+
+  private async request(path: string): Promise<Response> {
+    const response = await fetch(this.baseUrl + path, {
+      headers: { authorization: `Bearer ${this.apiKey}` },
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    });
+    if (!response.ok) {
+      throw new FedcarbonError('api_error', `GET ${path}: ${String(response.status)} ${response.statusText}`);
+    }
+    return response;
+  }
+}

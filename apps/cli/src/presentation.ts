@@ -1,0 +1,117 @@
+import type { BenchmarkAnswer, RoundSummary } from '@fedcarbon/contracts';
+import { Presets, SingleBar } from 'cli-progress';
+import type { Report } from './report.ts';
+import type { Accuracy } from './simulation.ts';
+
+/** What a finished round means to someone who watches. */
+export interface RoundProgress {
+  readonly round: RoundSummary;
+  readonly members: number;
+  readonly epsilon: number;
+  readonly epsilonBudget: number;
+  readonly accuracy?: Accuracy;
+}
+
+/** Shows how training goes: a bar on a terminal, plain lines elsewhere. */
+export class Progress {
+  private readonly bar: SingleBar | undefined;
+  private readonly write: (line: string) => void;
+
+  private readonly totalRounds: number;
+
+  constructor(totalRounds: number, terminal: boolean, write: (line: string) => void) {
+    this.totalRounds = totalRounds;
+    this.write = write;
+    if (terminal) {
+      this.bar = new SingleBar(
+        { format: '{bar} {value}/{total} {line}', barsize: 20, hideCursor: true },
+        Presets.shades_classic,
+      );
+      this.bar.start(totalRounds, 0, { line: 'waiting for the first round' });
+    }
+  }
+
+  /** A round has closed. */
+  closed(progress: RoundProgress): void {
+    const line = roundLine(progress);
+    if (this.bar === undefined) this.write(line);
+    else this.bar.update(Math.min(progress.round.index, this.totalRounds), { line });
+  }
+
+  /** Something else worth a line, without tearing the bar. */
+  note(line: string): void {
+    if (this.bar === undefined) this.write(line);
+    else this.bar.update({ line });
+  }
+
+  stop(): void {
+    this.bar?.stop();
+  }
+}
+
+function roundLine({ round, members, epsilon, epsilonBudget, accuracy }: RoundProgress): string {
+  const outcome = round.outcome === 'released' ? '' : ` ${round.outcome} (${round.reason ?? ''})`;
+  return [
+    `round ${String(round.index)} ${round.purpose}${outcome}`,
+    `${String(round.participants)}/${String(members)} holders`,
+    `${kilobytes(round.bytes.up)} up ${kilobytes(round.bytes.down)} down`,
+    `epsilon ${epsilon.toFixed(3)} of ${String(epsilonBudget)}`,
+    ...(accuracy === undefined ? [] : [`R2 ${accuracy.r2.toFixed(3)}`]),
+    `${String(round.durationMs ?? 0)} ms`,
+  ].join(', ');
+}
+
+const kilobytes = (bytes: number) => `${(bytes / 1000).toFixed(1)} kB`;
+
+/** The results as a table for people. */
+export function resultLines(report: Report, benchmarks: readonly BenchmarkAnswer[]): string[] {
+  const { dataset, metrics, epsilon, plan, ledger, model, mechanism } = report;
+  const lines = [
+    '',
+    `${plan.name}: ${String(report.rounds)} rounds, ${String(report.clients)} holders in ${String(report.regions)} regions, trust ${report.trust}`,
+    dataset.simulated
+      ? `data          SIMULATED stock (${String(dataset.records)} records): figures say nothing about real buildings`
+      : `data          ${dataset.name}, ${String(dataset.records)} records${rejectedText(dataset.rejected)}`,
+    `privacy       epsilon ${epsilon.spentMax.toFixed(4)} of ${String(epsilon.budget)} spent at delta ${String(report.delta)} (${report.adjacency})`,
+    ...mechanism.map(
+      ({ purpose, event, times }) =>
+        `              ${purpose}: discrete Gaussian, sigma^2 ${String(event.sigmaSquared)}, L2 sensitivity sqrt(${String(event.sensitivitySquared)}), ${String(times)} releases`,
+    ),
+    `accuracy      R2 ${metrics.r2.toFixed(3)}, MAE ${metrics.mae.toFixed(2)}, RMSE ${metrics.rmse.toFixed(2)} ${report.unit} on pooled test records`,
+    '              (this figure exists only because the federation is a simulation on one machine)',
+    `traffic       ${kilobytes(report.bytes.up)} up, ${kilobytes(report.bytes.down)} down, all holders and rounds`,
+    `rounds        median ${report.roundMillis.median.toFixed(0)} ms, 95th percentile ${report.roundMillis.p95.toFixed(0)} ms`,
+    `model         version ${String(model.version)}, ${model.digest.slice(0, 16)}`,
+    `ledger        ${String(ledger.size)} entries, root ${ledger.head.slice(0, 16)}, ${ledger.verified ? 'verified by an independent program' : 'NOT VERIFIED'}`,
+    '',
+  ];
+  for (const answer of benchmarks) lines.push(...benchmarkLines(answer));
+  return lines;
+}
+
+function rejectedText(rejected: Readonly<Record<string, number>>): string {
+  const reasons = Object.entries(rejected);
+  return reasons.length === 0
+    ? ''
+    : `; rejected: ${reasons.map(([reason, count]) => `${String(count)} ${reason}`).join(', ')}`;
+}
+
+function benchmarkLines({ segment, unit, percentiles, confidence, status, reason }: BenchmarkAnswer): string[] {
+  const name = Object.entries(segment)
+    .map(([key, value]) => `${key} ${value}`)
+    .join(', ');
+  const title = `${name} (${unit}, ${String(Math.round(confidence * 100))} % intervals)`;
+  if (status === 'not_released') return [`${title}: not released${reason === undefined ? '' : `, ${reason}`}`];
+  const usable = percentiles.filter((percentile) => percentile.status === 'ok');
+  if (usable.length === 0) return [`${title}: insufficient data, the noise is larger than the answer`];
+  return [
+    title,
+    ...usable.map(
+      ({ level, value, low, high }) =>
+        `  p${String(Math.round(level * 100))}  ${value.toFixed(2).padStart(7)}   [${low.toFixed(2)}, ${high.toFixed(2)}]`,
+    ),
+    ...(usable.length < percentiles.length
+      ? [`  (${String(percentiles.length - usable.length)} other percentiles: insufficient data)`]
+      : []),
+  ];
+}

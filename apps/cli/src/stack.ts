@@ -1,0 +1,84 @@
+import { InvalidInputError } from '@fedcarbon/kernel';
+import { type BrokerUser, natsServerConfig } from '@fedcarbon/messaging';
+import { freePort, resolveStack, startNatsServer, startPostgres } from '@fedcarbon/stack';
+import type { Credentials } from './credentials.ts';
+import type { Home } from './home.ts';
+import type { Supervisor } from './supervisor.ts';
+
+/** Where the database and the broker are. `ownerUrl` is a superuser's. */
+export interface Stack {
+  readonly ownerUrl: string;
+  readonly brokerUrl: string;
+}
+
+/**
+ * The broker and the database: the given ones (DATABASE_URL, NATS_URL), else embedded ones kept running by the supervisor.
+ * Throws StackError, one sentence, when one cannot start.
+ */
+export async function startStack(
+  home: Home,
+  credentials: Credentials,
+  supervisor: Supervisor,
+  users: readonly BrokerUser[],
+): Promise<Stack> {
+  const [ownerUrl, brokerUrl] = await Promise.all([
+    process.env['DATABASE_URL'] ?? keepPostgres(home, credentials, supervisor),
+    process.env['NATS_URL'] ?? keepBroker(home, supervisor, users),
+  ]);
+  return { ownerUrl, brokerUrl };
+}
+
+async function keepPostgres(home: Home, credentials: Credentials, supervisor: Supervisor): Promise<string> {
+  const { postgresBin } = resolveStack();
+  const port = await freePort();
+  let url = '';
+  await supervisor.keep({
+    name: 'postgres',
+    kind: 'server',
+    async start() {
+      const server = await startPostgres({
+        postgresBin,
+        dataDir: home.postgresDir,
+        port,
+        password: credentials.postgresPassword,
+        logFile: `${home.logsDir}/postgres.log`,
+      });
+      url = server.url;
+      return server;
+    },
+  });
+  return url;
+}
+
+async function keepBroker(home: Home, supervisor: Supervisor, users: readonly BrokerUser[]): Promise<string> {
+  const { natsServer } = resolveStack();
+  const port = await freePort();
+  const storeDir = home.brokerDir;
+  const configText = natsServerConfig({ port, storeDir, users, syncAlways: true });
+  let url = '';
+  await supervisor.keep({
+    name: 'nats-server',
+    kind: 'server',
+    async start() {
+      const server = await startNatsServer({
+        natsServer,
+        storeDir,
+        configText,
+        port,
+        logFile: `${home.logsDir}/nats-server.log`,
+      });
+      url = server.url;
+      return server;
+    },
+  });
+  return url;
+}
+
+/** `--fresh` clears what this installation owns; a database or broker that was given belongs to somebody else. */
+export function refuseFreshOnGiven(): void {
+  for (const name of ['DATABASE_URL', 'NATS_URL']) {
+    if (process.env[name] !== undefined) {
+      throw new InvalidInputError(`--fresh does not clear what ${name} points to: clear it yourself, or unset ${name}`);
+    }
+  }
+}

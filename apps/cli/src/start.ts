@@ -1,0 +1,279 @@
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  brokerUser,
+  FederationAnswer,
+  type FederationPlan,
+  ModelAnswer,
+  ModelsAnswer,
+  type Role,
+  RoundsAnswer,
+  SUBJECTS,
+  signStatement,
+  START_REQUEST_V1,
+  StartReply,
+} from '@fedcarbon/contracts';
+import { FedcarbonError, InvalidInputError } from '@fedcarbon/kernel';
+import { connectBroker, requestSigned } from '@fedcarbon/messaging';
+import { assertPortFree, checkoutRoot, freePort, postgresDataDir } from '@fedcarbon/stack';
+import { ApiClient } from './api-client.ts';
+import type { StartArguments } from './arguments.ts';
+import { Credentials } from './credentials.ts';
+import { Home } from './home.ts';
+import { verifyInOwnProcess } from './ledger.ts';
+import { Progress, resultLines } from './presentation.ts';
+import {
+  brokerAccess,
+  brokerUsers,
+  prepareDatabase,
+  type ServiceProcess,
+  writeConfigs,
+  writePlan,
+} from './provision.ts';
+import { collectResults, type Report } from './report.ts';
+import { RunMark } from './running.ts';
+import { Evaluation, readPlanFile, simulate, type Simulation } from './simulation.ts';
+import { refuseFreshOnGiven, type Stack, startStack } from './stack.ts';
+import { Supervisor } from './supervisor.ts';
+
+const READY_TIMEOUT_MS = 60_000;
+const START_REQUEST_TIMEOUT_MS = 2000;
+const POLL_MS = 100;
+/** Far below V8's default: every service works on small messages, and nine of them share a machine here. */
+const SERVICE_MEMORY_MB = 128;
+
+/** Folder of all state: FEDCARBON_HOME, else `.fedcarbon/federation` in the checkout. */
+export function homeDir(): string {
+  return resolve(process.env['FEDCARBON_HOME'] ?? join(checkoutRoot, '.fedcarbon', 'federation'));
+}
+
+/** `start`: trains a federation on this machine and serves its benchmarks until it is stopped. */
+export async function start(options: StartArguments, say: (line: string) => void): Promise<void> {
+  const startedAtMs = Date.now();
+  const file = readPlanFile(options.plan, checkoutRoot, options.rounds === undefined ? {} : { rounds: options.rounds });
+  const reportFile = options.report === undefined ? undefined : resolve(options.report);
+  if (reportFile !== undefined && !existsSync(dirname(reportFile))) {
+    throw new InvalidInputError(`--report ${reportFile}: the folder does not exist`);
+  }
+  if (options.fresh) refuseFreshOnGiven();
+  if (options.port !== 0) await assertPortFree(options.port, 'the API');
+  const simulation = await simulate(file, {
+    checkoutDir: checkoutRoot,
+    cacheDir: join(checkoutRoot, '.fedcarbon', 'cache'),
+    note: say,
+  });
+  say(`${file.name}: ${file.description}`);
+  say(`data: ${simulation.stock.provenance}`);
+  for (const [reason, count] of Object.entries(simulation.stock.rejected))
+    say(`  rejected ${String(count)} rows: ${reason}`);
+
+  const mark = new RunMark(new Home(homeDir()));
+  await mark.take(say);
+  if (options.fresh) clear(homeDir());
+  const home = new Home(homeDir());
+  const supervisor = new Supervisor({
+    logsDir: home.logsDir,
+    say: (line) => {
+      say(line);
+    },
+    onChange: () => {
+      mark.write(supervisor.processes());
+    },
+  });
+  const stopped = stopSignal();
+  try {
+    await Promise.race([
+      run({ options, startedAtMs, simulation, home, supervisor, mark, say, reportFile }, stopped),
+      supervisor.failed,
+      stopped,
+    ]);
+  } finally {
+    await supervisor.stop();
+    mark.release();
+  }
+}
+
+interface Run {
+  readonly options: StartArguments;
+  readonly startedAtMs: number;
+  readonly simulation: Simulation;
+  readonly home: Home;
+  readonly supervisor: Supervisor;
+  readonly mark: RunMark;
+  readonly say: (line: string) => void;
+  readonly reportFile: string | undefined;
+}
+
+async function run(context: Run, stopped: Promise<void>): Promise<void> {
+  const { options, startedAtMs, simulation, home, supervisor, mark, say, reportFile } = context;
+  const credentials = Credentials.open(home);
+  const written = writePlan(simulation, credentials, home);
+  const { plan, hash } = written;
+  const stack = await startStack(home, credentials, supervisor, brokerUsers(plan, credentials));
+  await prepareDatabase(stack.ownerUrl, credentials);
+  const apiPort = options.port === 0 ? await freePort() : options.port;
+  const apiUrl = `http://127.0.0.1:${String(apiPort)}`;
+  const services = await writeConfigs(written, { ...stack, apiPort, nextPort: freePort }, credentials, home);
+  for (const service of services) await keepService(service, supervisor);
+  await Promise.all(services.map(ready));
+  mark.write(supervisor.processes(), apiUrl);
+  say(`${String(services.length)} service processes are up after ${seconds(Date.now() - startedAtMs)}`);
+
+  await requestStart(stack, hash, credentials);
+  const api = new ApiClient(apiUrl, credentials.apiKey('operator'));
+  const evaluation = new Evaluation(simulation);
+  await watchTraining({ api, plan, evaluation, say });
+  const results = await collectResults(api, plan, hash, simulation, evaluation);
+  const verified = await verifyExport(api, plan, home, say);
+  const report: Report = {
+    ...results.report,
+    ledger: { ...results.report.ledger, verified },
+    wallSeconds: Math.round((Date.now() - startedAtMs) / 100) / 10,
+  };
+  for (const line of resultLines(report, results.benchmarks)) say(line);
+  if (reportFile !== undefined) writeFileSync(reportFile, `${JSON.stringify(report, null, 2)}\n`);
+  if (!verified) throw new FedcarbonError('ledger_not_verified', 'the ledger did not verify; the findings are above');
+  if (options.exit) return;
+  serving(apiUrl, credentials, say);
+  await stopped;
+}
+
+async function keepService(service: ServiceProcess, supervisor: Supervisor): Promise<void> {
+  const fromSource = import.meta.filename.endsWith('.ts');
+  await supervisor.keep({
+    name: service.name,
+    kind: 'script',
+    script: join(checkoutRoot, 'apps', service.app, fromSource ? 'src/main.ts' : 'dist/main.js'),
+    args: ['--config', service.configFile],
+    execArgs: [...process.execArgv, `--max-old-space-size=${String(SERVICE_MEMORY_MB)}`],
+  });
+}
+
+/** Waits until a service says that it is ready. Throws FedcarbonError with its own reason when it does not. */
+async function ready({ name, port }: ServiceProcess): Promise<void> {
+  const deadline = Date.now() + READY_TIMEOUT_MS;
+  let reason = 'it did not answer';
+  while (Date.now() < deadline) {
+    try {
+      const response = await fetch(`http://127.0.0.1:${String(port)}/readyz`, { signal: AbortSignal.timeout(2000) });
+      if (response.ok) return;
+      reason = await response.text();
+    } catch {
+      // Not listening yet.
+    }
+    await pause(POLL_MS);
+  }
+  throw new FedcarbonError(
+    'not_ready',
+    `${name} is not ready after ${seconds(READY_TIMEOUT_MS)}: ${reason}; see its log`,
+  );
+}
+
+async function requestStart(stack: Stack, planHash: string, credentials: Credentials): Promise<void> {
+  const access = brokerAccess(stack.brokerUrl, brokerUser.service('operator'), credentials);
+  const quiet = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+  const connection = await connectBroker({ access, name: 'operator', logger: quiet });
+  try {
+    const request = signStatement(START_REQUEST_V1, { planHash }, credentials.signer('operator'));
+    const bytes = await requestSigned(connection, SUBJECTS.controlStart, request, START_REQUEST_TIMEOUT_MS);
+    const reply = StartReply.parse(JSON.parse(new TextDecoder().decode(bytes)));
+    if (reply.kind === 'error')
+      throw new FedcarbonError(reply.code, `the federation was not started: ${reply.message}`);
+  } finally {
+    await connection.close();
+  }
+}
+
+const ignore = () => undefined;
+
+/** Follows the rounds until the federation is over. */
+async function watchTraining({
+  api,
+  plan,
+  evaluation,
+  say,
+}: {
+  readonly api: ApiClient;
+  readonly plan: FederationPlan;
+  readonly evaluation: Evaluation;
+  readonly say: (line: string) => void;
+}): Promise<void> {
+  const members = plan.regions.reduce((sum, region) => sum + region.members.length, 0);
+  const progress = new Progress(plan.recipe.rounds + 1, process.stdout.isTTY, say);
+  let shown = 0;
+  try {
+    for (;;) {
+      const { rounds, provenance } = await api.until('/v1/rounds', RoundsAnswer, () => true, READY_TIMEOUT_MS);
+      const closed = rounds.filter(({ outcome }) => outcome !== 'open').sort((a, b) => a.index - b.index);
+      for (const round of closed.slice(shown)) {
+        const { models } = await api.get('/v1/models', ModelsAnswer);
+        const model = models.find(({ roundId }) => roundId === round.roundId);
+        const accuracy =
+          model === undefined
+            ? undefined
+            : evaluation.score(plan, await api.get(`/v1/models/${String(model.version)}`, ModelAnswer));
+        progress.closed({
+          round,
+          members,
+          epsilon: provenance.epsilon,
+          epsilonBudget: provenance.epsilonBudget,
+          ...(accuracy === undefined ? {} : { accuracy }),
+        });
+      }
+      shown = closed.length;
+      const { status } = await api.get('/v1/federation', FederationAnswer);
+      if (status === 'completed') return;
+      await pause(POLL_MS);
+    }
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Exports the ledger through the API and has it checked by a process that shares no code with the writer. */
+async function verifyExport(
+  api: ApiClient,
+  plan: FederationPlan,
+  home: Home,
+  say: (line: string) => void,
+): Promise<boolean> {
+  const exportFile = join(home.logsDir, `${plan.name}.ledger.jsonl`);
+  writeFileSync(exportFile, await api.text('/v1/ledger/export'));
+  const { code, output } = await verifyInOwnProcess(exportFile, plan.keys.checkpoint);
+  if (code !== 0) say(output.trimEnd());
+  return code === 0;
+}
+
+function serving(apiUrl: string, credentials: Credentials, say: (line: string) => void): void {
+  say('');
+  say(`API            ${apiUrl}  (readable pages at ${apiUrl}/docs, OpenAPI at ${apiUrl}/openapi.json)`);
+  const roles: Role[] = ['analyst', 'auditor', 'operator'];
+  for (const role of roles) say(`  ${role.padEnd(9)} key ${credentials.apiKey(role)}`);
+  say(
+    `try            curl -H "Authorization: Bearer ${credentials.apiKey('analyst')}" "${apiUrl}/v1/benchmarks?use=residential"`,
+  );
+  say('serving until Ctrl-C');
+}
+
+/** Resolves when somebody asks this process to stop. */
+function stopSignal(): Promise<void> {
+  return new Promise((done) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.once(signal, () => {
+        done();
+      });
+    }
+  });
+}
+
+/** Removes all state of earlier runs. */
+function clear(root: string): void {
+  const home = new Home(root);
+  rmSync(postgresDataDir(home.postgresDir), { recursive: true, force: true });
+  rmSync(root, { recursive: true, force: true });
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
