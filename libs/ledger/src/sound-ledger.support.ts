@@ -22,7 +22,7 @@ export const EVENT: LedgerPrivacyEvent = {
   sensitivitySquared: 3,
   steps: 1,
 };
-const BENCHMARK_EVENT: LedgerPrivacyEvent = { ...EVENT, sigmaSquared: 72.25, sensitivitySquared: 2 };
+const BENCHMARK_EVENT: LedgerPrivacyEvent = { ...EVENT, sensitivitySquared: 2 };
 
 /** Region of each holder. */
 const REGION_OF: Readonly<Record<string, string>> = { anna: 'north', ben: 'north', carl: 'south', dora: 'south' };

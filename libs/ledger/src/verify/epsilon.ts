@@ -17,7 +17,7 @@ interface LossDistribution {
 }
 
 /** Points of the common grid onto which losses of different sigma are brought. */
-const GRID_POINTS = 2 ** 16;
+const GRID_POINTS = 2 ** 15;
 /** Beyond this many points a lattice is not composed: a table of 64 MB. */
 const MAX_LATTICE_POINTS = 2 ** 22;
 /** Standard deviations kept on each side: a discrete Gaussian is sub-Gaussian (Canonne, Kamath, Steinke 2020, Corollary 17), so 2 exp(-50) is cut. */
