@@ -1,1 +1,2 @@
-export {};
+export { Accountant, type AccountantParts } from './accountant.ts';
+export { privacyAccountant } from './service.ts';

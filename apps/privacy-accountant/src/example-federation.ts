@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import {
+  COMMIT_REQUEST_V1,
+  FederationPlan,
+  HISTORY_REQUEST_V1,
+  type MechanismEvent,
+  RESERVE_REQUEST_V1,
+  type SignedBytes,
+  signStatement,
+} from '@fedcarbon/contracts';
+import { canonicalBytes, type Json, type Signer, toBase64Url, toHex } from '@fedcarbon/kernel';
+import type { NewPlan } from '@fedcarbon/persistence';
+import { generateKeyPem, sha256, signerFromPem } from '@fedcarbon/service';
+
+/** A plan with keys for everybody in it, and the requests that its holders sign. For tests and measurements of the accountant. */
+export class ExampleFederation {
+  readonly plan: FederationPlan;
+  readonly planHash: string;
+  readonly accountant = signerFromPem(generateKeyPem());
+  readonly #holders = new Map<string, Signer>();
+
+  constructor(options: {
+    readonly clients: number;
+    readonly budget: { readonly epsilon: number; readonly delta: number };
+    readonly event: MechanismEvent;
+    /** Another holder's keys, for a later plan of the same holders. */
+    readonly before?: ExampleFederation;
+  }) {
+    const { clients, budget, event, before } = options;
+    if (before !== undefined) this.accountant = before.accountant;
+    const publicKey = (signer: Signer) => toBase64Url(signer.publicKey);
+    const other = publicKey(signerFromPem(generateKeyPem()));
+    for (let i = 1; i <= clients; i++) {
+      const name = `holder-${String(i).padStart(2, '0')}`;
+      this.#holders.set(name, before?.signer(name) ?? signerFromPem(generateKeyPem()));
+    }
+    this.plan = FederationPlan.parse({
+      version: 1,
+      name: before === undefined ? 'example' : 'example-again',
+      simulation: true,
+      keys: { global: other, accountant: publicKey(this.accountant), checkpoint: other },
+      operatorKey: other,
+      privacy: {
+        ...budget,
+        trust: 'local',
+        adjacency: 'add-or-remove-one-record',
+        budgetShares: { model: 0.8, benchmarks: 0.2 },
+      },
+      stock: { featureSchema: 'example-v1', target: 'a1a3', unit: 'kgCO2e/m2' },
+      regions: [
+        {
+          name: 'north',
+          publicKey: other,
+          members: [...this.#holders].map(([holder, signer]) => ({
+            holder,
+            dataset: `${holder}-data`,
+            publicKey: publicKey(signer),
+            nominalRecords: 100,
+          })),
+        },
+      ],
+      recipe: {
+        kind: 'gam-sum',
+        binsPerFeature: [4, 4],
+        yRange: [0, 1000],
+        residualScale: 0.03,
+        momentum: 0.6,
+        rounds: 10,
+        spareRounds: 2,
+        stepSize: 0.1,
+        nominalRecords: 100 * clients,
+        bits: 16,
+        event,
+      },
+      benchmarks: {
+        layout: { edges: [0, 500, 1000], margins: [{ name: 'all', groups: ['all'] }] },
+        nominalRecords: 100 * clients,
+        bits: 16,
+        event: { ...event, sensitivitySquared: 1 },
+        confidence: 0.9,
+        maxRelativeHalfWidth: 0.25,
+      },
+      round: { quorum: 1, regionalDeadlineMs: 8000, globalDeadlineMs: 12000, clientsPerRegion: null },
+    });
+    this.planHash = toHex(sha256(canonicalBytes(this.plan as Json)));
+  }
+
+  get holders(): readonly string[] {
+    return [...this.#holders.keys()];
+  }
+
+  signer(holder: string): Signer {
+    const signer = this.#holders.get(holder);
+    if (signer === undefined) throw new RangeError(`no holder "${holder}"`);
+    return signer;
+  }
+
+  /** As global-aggregator stores it. */
+  newPlan(openedAtMs: number): NewPlan {
+    const members = this.plan.regions.flatMap(({ name, members }) =>
+      members.map(({ holder, dataset }) => ({
+        holder,
+        dataset,
+        region: name,
+        publicKey: this.signer(holder).publicKey,
+      })),
+    );
+    return {
+      planHash: this.planHash,
+      name: this.plan.name,
+      body: canonicalBytes(this.plan as Json),
+      openedAtMs,
+      members,
+    };
+  }
+
+  #charge(holder: string, round: number, attempt: number) {
+    return {
+      holder,
+      dataset: `${holder}-data`,
+      planHash: this.planHash,
+      roundId: `${this.planHash.slice(0, 12)}-${String(round)}`,
+      attempt,
+    };
+  }
+
+  reserve(holder: string, round: number, attempt = 1, event: MechanismEvent = this.plan.recipe.event): SignedBytes {
+    const request = { ...this.#charge(holder, round, attempt), event };
+    return signStatement(RESERVE_REQUEST_V1, request, this.signer(holder));
+  }
+
+  /** `bytes` stand for the update; its digest is asked for. */
+  commit(holder: string, round: number, attempt = 1, bytes = 'update'): SignedBytes {
+    const updateDigest = createHash('sha256').update(bytes).digest('hex');
+    const request = { ...this.#charge(holder, round, attempt), updateDigest };
+    return signStatement(COMMIT_REQUEST_V1, request, this.signer(holder));
+  }
+
+  history(holder: string): SignedBytes {
+    const request = { holder, dataset: `${holder}-data`, nonce: '00'.repeat(32) };
+    return signStatement(HISTORY_REQUEST_V1, request, this.signer(holder));
+  }
+}
