@@ -41,6 +41,16 @@ export class AccountantAnswerError extends FedcarbonError {
   }
 }
 
+/** The accountant has looked at the request and refuses it for good: a completed plan, a holder or an event that it does not know. */
+export class AccountantRefusalError extends FedcarbonError {
+  constructor(code: string, message: string) {
+    super(code, `the accountant refuses the request: ${message}`);
+  }
+}
+
+/** Errors that say nothing about the request; every other code does. */
+const TRANSIENT_CODE = 'internal';
+
 /** What a charge is for. */
 export type Charge = Omit<CommitRequest, 'updateDigest'>;
 type Charges = Extract<HistoryReply, { kind: 'history' }>['charges'];
@@ -74,10 +84,10 @@ export class AccountantClient {
     this.#key = fromBase64Url(parts.accountantKey);
   }
 
-  /** May `event` be released? A grant is for exactly this charge and event. Throws AccountantAnswerError, and whatever the link throws. */
+  /** May `event` be released? A grant is for exactly this charge and event. Throws AccountantAnswerError, AccountantRefusalError, and whatever the link throws. */
   async reserve(charge: Charge, event: MechanismEvent): Promise<ReserveAnswer> {
     const signed = signStatement(RESERVE_REQUEST_V1, { ...charge, event }, this.#signer);
-    const reply = await this.#ask(ReserveReply, charge.holder, 'reserve', signed);
+    const reply = noError(await this.#ask(ReserveReply, charge.holder, 'reserve', signed));
     switch (reply.kind) {
       case 'granted': {
         const { expiresAtMs: _, ...granted } = reply.grant.statement;
@@ -90,26 +100,21 @@ export class AccountantClient {
         return reply;
       case 'refused':
         return reply;
-      case 'error':
-        throw new AccountantAnswerError(reply.code, reply.message);
     }
   }
 
-  /** Charges the bytes of this digest. Only the returned commit allows their release. Throws AccountantAnswerError, and whatever the link throws. */
+  /** Charges the bytes of this digest. Only the returned commit allows their release. Throws AccountantAnswerError, AccountantRefusalError, and whatever the link throws. */
   async commit(charge: Charge, event: MechanismEvent, updateDigest: string): Promise<CommitAnswer> {
     const signed = signStatement(COMMIT_REQUEST_V1, { ...charge, updateDigest }, this.#signer);
-    const reply = await this.#ask(CommitReply, charge.holder, 'commit', signed);
-    if (reply.kind === 'error') throw new AccountantAnswerError(reply.code, reply.message);
+    const reply = noError(await this.#ask(CommitReply, charge.holder, 'commit', signed));
     if (reply.kind === 'committed') this.#requireCommit(reply.commit, { ...charge, event, updateDigest });
     return reply;
   }
 
-  /** Everything ever charged to the data set. `nonce`: 64 hexadecimal digits, fresh. Throws AccountantAnswerError, and whatever the link throws. */
+  /** Everything ever charged to the data set. `nonce`: 64 hexadecimal digits, fresh. Throws AccountantAnswerError, AccountantRefusalError, and whatever the link throws. */
   async history(owner: { readonly holder: string; readonly dataset: string }, nonce: string): Promise<Charges> {
     const signed = signStatement(HISTORY_REQUEST_V1, { ...owner, nonce }, this.#signer);
-    const reply = await this.#ask(HistoryReply, owner.holder, 'history', signed);
-    if (reply.kind === 'error') throw new AccountantAnswerError(reply.code, reply.message);
-    return reply.charges;
+    return noError(await this.#ask(HistoryReply, owner.holder, 'history', signed)).charges;
   }
 
   async #ask<T>(schema: z.ZodType<T>, holder: string, call: AccountantCall, signed: SignedBytes): Promise<T> {
@@ -125,6 +130,18 @@ export class AccountantClient {
     requireSame('commit', commit.statement, expected);
     if (!isEmbeddedSignedBy(COMMIT_V1, commit, this.#key, this.#verify)) throw notSigned('commit');
   }
+}
+
+interface ErrorReply {
+  readonly kind: 'error';
+  readonly code: string;
+  readonly message: string;
+}
+
+function noError<T extends { readonly kind: string }>(reply: T | ErrorReply): Exclude<T, ErrorReply> {
+  if (reply.kind !== 'error') return reply as Exclude<T, ErrorReply>;
+  const { code, message } = reply as ErrorReply;
+  throw code === TRANSIENT_CODE ? new AccountantAnswerError(code, message) : new AccountantRefusalError(code, message);
 }
 
 function requireSame(what: string, found: object, expected: object): void {

@@ -7,7 +7,10 @@ export interface HolderView {
   readonly holder: string;
   readonly dataset: string;
   readonly region: string;
+  /** `true`, or why it cannot work now. */
   readonly status: true | string;
+  /** The journal holds all earlier charges; until then the budget below is not known. */
+  readonly rebuilt: boolean;
   readonly budget: {
     readonly cap: BudgetCap;
     /** By the holder's own accounting: every attempt that was charged, or may have been. */
@@ -35,10 +38,11 @@ export function journalView(
   state: JournalState,
   cap: BudgetCap,
   epsilons: Accountant,
-): Pick<HolderView, 'budget' | 'rounds' | 'left'> {
+): Pick<HolderView, 'rebuilt' | 'budget' | 'rounds' | 'left'> {
   const epsilonSpent = epsilons.epsilonOf(spentEvents(state), cap.delta).epsilon;
   const charged = [...state.attempts.values()].filter(({ status }) => status === 'committed' || status === 'spent');
   return {
+    rebuilt: state.rebuilt,
     budget: { cap, epsilonSpent, epsilonRemaining: Math.max(0, cap.epsilon - epsilonSpent) },
     rounds: new Set(charged.map(({ roundId }) => roundId)).size,
     left: charged.map(({ roundId, attempt, digest, receipt }) => ({

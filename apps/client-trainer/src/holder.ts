@@ -18,6 +18,7 @@ import {
   systemClock,
   verifySignature,
 } from '@fedcarbon/service';
+import { setTimeout as pause } from 'node:timers/promises';
 import { AccountantClient } from './accountant-client.ts';
 import { faultInjection } from './fault-injection.ts';
 import { type HolderRecords, readHolderRecords } from './holder-records.ts';
@@ -29,8 +30,7 @@ import { UpdateSender } from './update-sender.ts';
 
 const REQUEST_TIMEOUT_MS = 5_000;
 const RESEND_CHECK_MS = 500;
-const FIRST_REBUILD_WAIT_MS = 250;
-const LAST_REBUILD_WAIT_MS = 5_000;
+const REBUILD_WAIT_MS = 2_000;
 /** Tasks wait for one another; receipts need not wait for them. */
 const MAX_CONCURRENT = 4;
 const NAK_DELAY_MS = 200;
@@ -103,11 +103,8 @@ export async function openHolder(
   let timer: NodeJS.Timeout | undefined;
   return {
     ...{ name: holder, config, journal, records, trainer, sender, server, log },
-    status() {
-      const broker = brokerStatus(connection);
-      if (broker !== true) return broker;
-      return trainer.ready || 'the journal is being rebuilt from the accountant';
-    },
+    // Not whether the journal is rebuilt: the accountant learns of a new holder with its first plan, and a task waits for it anyway.
+    status: () => brokerStatus(connection),
     start() {
       const closed = () => connection.isClosed();
       void rebuild(trainer, log, closed);
@@ -131,17 +128,17 @@ export function holderLink(connection: BrokerConnection): HolderLink {
   };
 }
 
+/** Rebuilds the journal in the background, so that the holder's operator sees its budget before the first task. */
 async function rebuild(trainer: Trainer, log: Logger, closed: () => boolean): Promise<void> {
-  for (
-    let waitMs = FIRST_REBUILD_WAIT_MS;
-    !trainer.ready && !closed();
-    waitMs = Math.min(2 * waitMs, LAST_REBUILD_WAIT_MS)
-  ) {
+  let complaint = '';
+  while (!trainer.ready && !closed()) {
     try {
       await trainer.rebuild();
     } catch (error) {
-      log.warn({ reason: describeError(error) }, 'waiting for the accountant to rebuild the journal');
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      const reason = describeError(error);
+      if (reason !== complaint) log.info({ reason }, 'the accountant cannot give the history of charges yet');
+      complaint = reason;
+      await pause(REBUILD_WAIT_MS, undefined, { ref: false });
     }
   }
 }

@@ -25,7 +25,7 @@ import {
 } from '@fedcarbon/kernel';
 import { type Accountant, type BudgetCap, decide } from '@fedcarbon/privacy';
 import { checkRoundOpened } from '@fedcarbon/round';
-import type { AccountantClient, Charge } from './accountant-client.ts';
+import { type AccountantClient, AccountantRefusalError, type Charge } from './accountant-client.ts';
 import type { HolderRecords } from './holder-records.ts';
 import type { Journal } from './journal/journal.ts';
 import { type Attempt, isAnswered, keyOf, nextAttempt, openAttempt, spentEvents } from './journal/state.ts';
@@ -66,7 +66,7 @@ export interface TrainerParts {
   readonly faultPoint: (point: FaultPoint) => void;
 }
 
-/** The trainer cannot work on tasks yet, or this task not now; the task has to come again. */
+/** The task cannot be brought to an end now; it has to come again. */
 export class TryAgainError extends FedcarbonError {
   constructor(message: string) {
     super('try_again', message);
@@ -106,15 +106,10 @@ export class Trainer {
 
   /**
    * Before anything else a journal that is new, or was lost, learns from the accountant what the data set has been charged for. Does nothing once it knows.
-   * Throws when the accountant cannot be asked.
+   * Throws when the accountant cannot be asked, or does not know the holder yet. A task does the same first.
    */
-  async rebuild(): Promise<void> {
-    const { journal, accountant, random, membership, log } = this.#parts;
-    if (this.ready) return;
-    const { holder, dataset } = membership.member;
-    const charges = await accountant.history({ holder, dataset }, toHex(random.bytes(32)));
-    await journal.append({ kind: 'rebuilt', charges });
-    log.info({ charges: charges.length }, 'took the history of charges over from the accountant');
+  rebuild(): Promise<void> {
+    return this.#tasks.run(() => this.#rebuild());
   }
 
   /**
@@ -158,6 +153,15 @@ export class Trainer {
     log[verdict === 'accepted' ? 'info' : 'warn']({ roundId, attempt, digest, verdict, reason }, 'receipt');
   }
 
+  async #rebuild(): Promise<void> {
+    const { journal, accountant, random, membership, log } = this.#parts;
+    if (this.ready) return;
+    const { holder, dataset } = membership.member;
+    const charges = await accountant.history({ holder, dataset }, toHex(random.bytes(32)));
+    await journal.append({ kind: 'rebuilt', charges });
+    log.info({ charges: charges.length }, 'took the history of charges over from the accountant');
+  }
+
   async #task(signed: SignedBytes): Promise<void> {
     const { membership, acceptedPlanHashes, verify, journal, clock, log } = this.#parts;
     const { plan, planHash } = membership;
@@ -173,7 +177,6 @@ export class Trainer {
       throw error;
     }
     this.#heardOf(opened.index);
-    if (!this.ready) throw new TryAgainError('the journal is still to be rebuilt from the accountant');
     const { roundId } = opened;
     if (isAnswered(journal.state, roundId)) return;
     const over = clock.nowMs() > opened.openedAtMs + plan.round.globalDeadlineMs;
@@ -181,7 +184,14 @@ export class Trainer {
       log.info({ roundId }, 'left out a round that is long over');
       return;
     }
-    await this.#takePart(opened);
+    try {
+      await this.#rebuild();
+      await this.#takePart(opened);
+    } catch (error) {
+      if (!(error instanceof AccountantRefusalError)) throw error;
+      await this.#decline(opened, 'not_trainable');
+      throw new InvalidInputError(`${roundId}: ${error.message}`, { cause: error, code: error.code });
+    }
   }
 
   async #takePart(opened: RoundOpened): Promise<void> {

@@ -1,0 +1,155 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type AccountantCall, type SignedBytes, UPDATE_V1, type Update, readStatement } from '@fedcarbon/contracts';
+import { utf8 } from '@fedcarbon/kernel';
+import { createAccountant } from '@fedcarbon/privacy';
+import { cryptoRandom, sha256, signerFromPem, verifySignature } from '@fedcarbon/service';
+import { AccountantClient } from '../accountant-client.ts';
+import { type HolderRecords, readHolderRecords } from '../holder-records.ts';
+import { Journal } from '../journal/journal.ts';
+import type { FaultPoint, HolderLink, Log, Noise } from '../ports.ts';
+import { exactNoise } from '../release.ts';
+import { membershipOf, Trainer } from '../trainer.ts';
+import { UpdateSender } from '../update-sender.ts';
+import type { FakeAccountant } from './fake-accountant.ts';
+import { holderFile, type TestFederation } from './federation.ts';
+
+export const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** Thrown where a crash is played. */
+export class PlayedCrash extends Error {}
+
+export interface SiteOptions {
+  readonly holder?: string;
+  readonly records?: number;
+  readonly epsilon?: number;
+  readonly acceptedPlanHashes?: readonly string[];
+  readonly noise?: Noise;
+}
+
+/** A message that left the site. */
+export interface Sent extends SignedBytes {
+  readonly subject: string;
+  readonly messageId: string;
+}
+
+/** One holder's site on a link in memory: everything else is real, the journal on disk included. `restart` plays a crash and what follows. */
+export class Site {
+  readonly dir = mkdtempSync(join(tmpdir(), 'fedcarbon-site-'));
+  readonly sent: Sent[] = [];
+  /** A log line a string, as it would be read. */
+  readonly lines: string[] = [];
+  nowMs = Date.now();
+  /** The accountant or the broker cannot be reached. */
+  unreachable = false;
+  crashAt: FaultPoint | undefined;
+  trainer!: Trainer;
+  sender!: UpdateSender;
+  journal!: Journal;
+  records!: HolderRecords;
+  readonly #federation: TestFederation;
+  readonly #accountant: FakeAccountant;
+  readonly #options: SiteOptions;
+
+  private constructor(federation: TestFederation, accountant: FakeAccountant, options: SiteOptions) {
+    this.#federation = federation;
+    this.#accountant = accountant;
+    this.#options = options;
+  }
+
+  static async open(federation: TestFederation, accountant: FakeAccountant, options: SiteOptions = {}): Promise<Site> {
+    const site = new Site(federation, accountant, options);
+    mkdirSync(site.dir, { recursive: true });
+    writeFileSync(join(site.dir, 'train.csv'), holderFile(0, options.records ?? 30));
+    await site.#start();
+    return site;
+  }
+
+  /** Ends what runs, keeps the disk, and starts again. */
+  async restart(): Promise<void> {
+    await this.journal.close();
+    this.crashAt = undefined;
+    await this.#start();
+  }
+
+  async wipeJournal(): Promise<void> {
+    await this.journal.close();
+    rmSync(join(this.dir, 'journal'), { recursive: true });
+    await this.#start();
+  }
+
+  async close(): Promise<void> {
+    await this.journal.close();
+    rmSync(this.dir, { recursive: true });
+  }
+
+  /** Updates that left, as their receivers read them. */
+  updates(): Update[] {
+    return this.sent
+      .filter(({ subject }) => subject.endsWith('.update'))
+      .map(({ payload }) => readStatement(UPDATE_V1, payload));
+  }
+
+  /** Reasons of the declines that left. */
+  declines(): string[] {
+    return this.sent
+      .filter(({ subject }) => subject.endsWith('.decline'))
+      .map(({ payload }) => (JSON.parse(Buffer.from(payload).toString()) as { reason: string }).reason);
+  }
+
+  async #start(): Promise<void> {
+    const { plan, planHash, keys: _, holderPems } = this.#federation;
+    const holder = this.#options.holder ?? 'alder';
+    const signer = signerFromPem(holderPems[holder] ?? '');
+    const membership = membershipOf(plan, planHash, holder, signer.publicKey);
+    const { member, region } = membership;
+    const cap = { epsilon: this.#options.epsilon ?? 1, delta: 1e-5 };
+    const log = this.#log();
+    this.records = await readHolderRecords(this.dir, plan);
+    this.journal = await Journal.open({ dir: join(this.dir, 'journal'), holder, dataset: member.dataset, cap, log });
+    const link = this.#link(holder);
+    const clock = { nowMs: () => this.nowMs };
+    const faultPoint = (point: FaultPoint) => {
+      if (point === this.crashAt) throw new PlayedCrash(point);
+    };
+    const shared = { journal: this.journal, link, signer, sha256, clock, log, faultPoint };
+    this.sender = new UpdateSender({ ...shared, holder, region, planHash });
+    this.trainer = new Trainer({
+      ...shared,
+      membership,
+      cap,
+      acceptedPlanHashes: this.#options.acceptedPlanHashes ?? [planHash],
+      records: this.records,
+      accountant: new AccountantClient({ link, signer, verify: verifySignature, accountantKey: plan.keys.accountant }),
+      sender: this.sender,
+      verify: verifySignature,
+      random: cryptoRandom,
+      noise: this.#options.noise ?? exactNoise(cryptoRandom),
+      epsilons: createAccountant(),
+    });
+  }
+
+  #link(holder: string): HolderLink {
+    const need = () => {
+      if (this.unreachable) throw new Error('nobody answers');
+    };
+    return {
+      request: async (subject, signed) => {
+        need();
+        const call = subject.split('.').at(-1) as AccountantCall;
+        return Promise.resolve(utf8(JSON.stringify(this.#accountant.answer(call, holder, signed))));
+      },
+      publish: async (subject, signed, messageId) => {
+        need();
+        this.sent.push({ subject, messageId, ...signed });
+        return Promise.resolve();
+      },
+    };
+  }
+
+  #log(): Log {
+    const write = (fields: object, message: string) => this.lines.push(`${message} ${JSON.stringify(fields)}`);
+    return { info: write, warn: write, error: write };
+  }
+}
