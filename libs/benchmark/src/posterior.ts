@@ -1,5 +1,8 @@
 import type { SegmentCounts } from './reconcile.ts';
 
+// Looked up once: a global looked up in an inner loop is slow where code runs in a context of its own, as under jest.
+const { cos, exp, floor, log, max, min, PI, sin, sqrt, SQRT2 } = Math;
+
 /** Fine cells of the sampled densities. Nothing finer is resolved: see `estimatePercentiles`. */
 export const GRID_CELLS = 40;
 
@@ -45,12 +48,13 @@ export function samplePosterior(
   const draws: Float64Array[] = [];
   for (let iteration = 0; iteration < BURN_IN + ITERATIONS; iteration++) {
     drawPrior(direction, waves, random);
-    const threshold = fit + Math.log(random.uniform());
-    let angle = 2 * Math.PI * random.uniform();
-    let [from, to] = [angle - 2 * Math.PI, angle];
+    const threshold = fit + log(random.uniform());
+    let angle = 2 * PI * random.uniform();
+    let [from, to] = [angle - 2 * PI, angle];
     for (;;) {
-      const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
-      for (let d = 0; d < size; d++) proposal[d] = (state[d] as number) * cos + (direction[d] as number) * sin;
+      const along = cos(angle);
+      const across = sin(angle);
+      for (let d = 0; d < size; d++) proposal[d] = (state[d] as number) * along + (direction[d] as number) * across;
       fit = model.logLikelihood(proposal);
       // A bracket shrunk to nothing is the current state itself, up to rounding.
       if (fit > threshold || to - from < 1e-12) break;
@@ -85,10 +89,12 @@ class Model {
     this.#integrate(state);
     const total = this.#total(state[TOTAL_AT] as number);
     const { counts } = this.#segment;
+    const cumulative = this.cumulative;
+    const upper = this.#upper;
     let sum = 0;
     let below = 0;
     for (let bin = 0; bin < counts.length; bin++) {
-      const upTo = massBelow(this.cumulative, this.#upper[bin] as number);
+      const upTo = massBelow(cumulative, upper[bin] as number);
       sum += ((counts[bin] as number) - total * (upTo - below)) ** 2;
       below = upTo;
     }
@@ -98,29 +104,31 @@ class Model {
   #total(z: number): number {
     // The logistic of 1.6 z is nearly the normal distribution function: uniform from 0 to all records.
     return this.#segment.whole
-      ? this.#nominalRecords * Math.exp(NOMINAL_TOLERANCE * z)
-      : this.#nominalRecords / (1 + Math.exp(-1.6 * z));
+      ? this.#nominalRecords * exp(NOMINAL_TOLERANCE * z)
+      : this.#nominalRecords / (1 + exp(-1.6 * z));
   }
 
   #integrate(state: Float64Array): void {
     const centre = CENTRE.mean + CENTRE.sd * (state[CENTRE_AT] as number);
-    const spread = SPREAD.median * Math.exp(SPREAD.logSd * (state[SPREAD_AT] as number));
+    const spread = SPREAD.median * exp(SPREAD.logSd * (state[SPREAD_AT] as number));
     // Relative to the nearest point of the range, so that a far centre with a small spread does not underflow everywhere.
-    const peak = ((Math.min(1, Math.max(0, centre)) - centre) / spread) ** 2 / 2;
+    const peak = ((min(1, max(0, centre)) - centre) / spread) ** 2 / 2;
+    const cumulative = this.cumulative;
     let sum = 0;
     for (let cell = 0; cell < GRID_CELLS; cell++) {
       const distance = ((cell + 0.5) / GRID_CELLS - centre) / spread;
-      sum += Math.exp(peak - (distance * distance) / 2 + (state[WAVES_AT + cell] as number));
-      this.cumulative[cell + 1] = sum;
+      sum += exp(peak - (distance * distance) / 2 + (state[WAVES_AT + cell] as number));
+      cumulative[cell + 1] = sum;
     }
-    for (let limit = 1; limit <= GRID_CELLS; limit++) this.cumulative[limit] = (this.cumulative[limit] as number) / sum;
+    for (let limit = 1; limit <= GRID_CELLS; limit++) cumulative[limit] = (cumulative[limit] as number) / sum;
   }
 }
 
 /** Mass below a position in fine cells, linear within a cell. */
 export function massBelow(cumulative: Float64Array, position: number): number {
-  const cell = Math.min(GRID_CELLS - 1, Math.max(0, Math.floor(position)));
-  const [below, above] = [cumulative[cell] as number, cumulative[cell + 1] as number];
+  const cell = min(GRID_CELLS - 1, max(0, floor(position)));
+  const below = cumulative[cell] as number;
+  const above = cumulative[cell + 1] as number;
   return below + (above - below) * (position - cell);
 }
 
@@ -128,21 +136,21 @@ export function massBelow(cumulative: Float64Array, position: number): number {
 export function quantile(cumulative: Float64Array, level: number): number {
   let cell = 0;
   while (cell < GRID_CELLS - 1 && (cumulative[cell + 1] as number) < level) cell++;
-  const [below, above] = [cumulative[cell] as number, cumulative[cell + 1] as number];
-  return above > below ? cell + Math.min(1, Math.max(0, (level - below) / (above - below))) : cell;
+  const below = cumulative[cell] as number;
+  const above = cumulative[cell + 1] as number;
+  return above > below ? cell + min(1, max(0, (level - below) / (above - below))) : cell;
 }
 
 /** Cosines over the fine cells, weighted as a squared-exponential covariance of the given length: smooth waves are large, fine ones small. */
 function waveBasis(): Float64Array[] {
   const weights = Array.from({ length: WAVES.count }, (_, k) =>
-    Math.exp(-((Math.PI * (k + 1) * WAVES.correlationLength) ** 2) / 4),
+    exp(-((PI * (k + 1) * WAVES.correlationLength) ** 2) / 4),
   );
-  const norm = Math.sqrt(weights.reduce((sum, weight) => sum + weight * weight, 0));
+  const norm = sqrt(weights.reduce((sum, weight) => sum + weight * weight, 0));
   return weights.map((weight, k) =>
     Float64Array.from(
       { length: GRID_CELLS },
-      (_, cell) =>
-        ((WAVES.sd * weight) / norm) * Math.SQRT2 * Math.cos((Math.PI * (k + 1) * (cell + 0.5)) / GRID_CELLS),
+      (_, cell) => ((WAVES.sd * weight) / norm) * SQRT2 * cos((PI * (k + 1) * (cell + 0.5)) / GRID_CELLS),
     ),
   );
 }
@@ -173,6 +181,6 @@ class FixedSequence {
   }
 
   gaussian(): number {
-    return Math.sqrt(-2 * Math.log(this.uniform())) * Math.cos(2 * Math.PI * this.uniform());
+    return sqrt(-2 * log(this.uniform())) * cos(2 * PI * this.uniform());
   }
 }
