@@ -1,1 +1,1 @@
-export {};
+export { globalAggregator } from './service.ts';

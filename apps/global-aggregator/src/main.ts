@@ -1,0 +1,4 @@
+import { runService } from '@fedcarbon/service';
+import { globalAggregator } from './service.ts';
+
+await runService(globalAggregator);

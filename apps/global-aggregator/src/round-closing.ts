@@ -1,0 +1,161 @@
+import type { FederationPlan, RegionalReport } from '@fedcarbon/contracts';
+import { type Sha256, type Signer, toBase64Url, toHex } from '@fedcarbon/kernel';
+import { finalWeights, type GamState, modelBytes } from '@fedcarbon/learning';
+import { entryBytes, type LedgerEntry } from '@fedcarbon/ledger';
+import type { NewRound, RoundRow } from '@fedcarbon/persistence';
+import type { Accountant } from '@fedcarbon/privacy';
+import { type FederationEffect, replayLearner } from '@fedcarbon/round';
+import type { CheckpointWriter, WrittenCheckpoint } from './checkpoint-writer.ts';
+import { combine } from './regional-reports.ts';
+import { roundClosedMessage, roundOpenedMessage } from './round-messages.ts';
+import { largestEpsilon } from './spending.ts';
+import type { Records } from './store.ts';
+
+interface Parts {
+  readonly plan: FederationPlan;
+  readonly planHash: string;
+  readonly signer: Signer;
+  readonly sha256: Sha256;
+  readonly checkpoints: CheckpointWriter;
+  readonly composer: Pick<Accountant, 'epsilonOf'>;
+}
+
+type CloseRound = Extract<FederationEffect, { type: 'closeRound' }>;
+type Announcement = Parameters<typeof roundClosedMessage>[0];
+
+/**
+ * What one transaction does about a round's end and the next one's beginning. Ledger entries are collected and appended at the very end, by `seal`: from
+ * the first of them on, the accountant waits.
+ */
+export class RoundClosing {
+  readonly #parts: Parts;
+  readonly #records: Records;
+  readonly #nowMs: number;
+  readonly #entries: LedgerEntry[] = [];
+  #announcement: Omit<Announcement, 'ledger'> | undefined;
+
+  constructor(parts: Parts, records: Records, nowMs: number) {
+    this.#parts = parts;
+    this.#records = records;
+    this.#nowMs = nowMs;
+  }
+
+  /** Writes the end of a round and what it released. Returns the learner after it. `rounds`: all of the plan, the open one last. */
+  async close({
+    open,
+    close,
+    rounds,
+    reports,
+    last,
+  }: {
+    readonly open: RoundRow;
+    readonly close: CloseRound;
+    readonly rounds: readonly RoundRow[];
+    readonly reports: readonly RegionalReport[];
+    readonly last: boolean;
+  }): Promise<GamState> {
+    const { plan, planHash, composer, sha256 } = this.#parts;
+    const { roundId, index, purpose } = open;
+    const { outcome, reason } = close;
+    const combined = combine(reports, open.bits);
+    const aggregate = outcome === 'released' ? combined.aggregate() : undefined;
+    await this.#records.rounds.close(roundId, {
+      status: outcome,
+      reason,
+      closedAtMs: this.#nowMs,
+      participants: close.participants,
+      aggregate,
+      bytesUp: combined.bytes.up,
+      bytesDown: combined.bytes.down,
+      accepted: combined.accepted,
+    });
+    const earlier = rounds.flatMap((round) =>
+      round.purpose === 'model' && round.aggregate !== undefined ? [round.aggregate] : [],
+    );
+    const learned = purpose === 'model' && aggregate !== undefined;
+    const learner = replayLearner(plan, learned ? [...earlier, aggregate] : earlier);
+    this.enter({
+      kind: 'round.closed',
+      ...{ planHash, roundId, index, purpose, outcome },
+      ...(reason === undefined ? {} : { reason }),
+      ...(aggregate === undefined ? {} : { aggregate: toBase64Url(aggregate) }),
+      participants: combined.participants,
+      verdicts: combined.verdicts,
+      ...(learned ? { modelDigest: toHex(sha256(modelBytes(learner.weights))) } : {}),
+    });
+    const epsilon = largestEpsilon(plan, await this.#records.charges.committed(), composer);
+    const version = aggregate && (await this.#publish(open, close, aggregate, learner, epsilon));
+    this.#announcement = {
+      ...{ planHash, roundId, index, purpose, outcome },
+      ...(reason === undefined ? {} : { reason }),
+      participants: close.participants,
+      durationMs: Math.max(0, this.#nowMs - open.openedAtMs),
+      bytes: combined.bytes,
+      ...(version === undefined ? {} : { version }),
+      epsilonSpentMax: epsilon,
+      last,
+    };
+    return learner;
+  }
+
+  async #publish(
+    { roundId, purpose }: RoundRow,
+    { participants }: CloseRound,
+    aggregate: Uint8Array,
+    learner: GamState,
+    epsilon: number,
+  ): Promise<number> {
+    const { plan, planHash, sha256 } = this.#parts;
+    const { published } = this.#records;
+    const createdAtMs = this.#nowMs;
+    if (purpose === 'model') {
+      const weights = modelBytes(finalWeights(learner));
+      const digest = toHex(sha256(weights));
+      const rounds = learner.round;
+      const version = await published.publishModel({
+        ...{ planHash, roundId, weights, digest, epsilon, rounds, createdAtMs },
+      });
+      this.enter({
+        kind: 'model.published',
+        ...{ planHash, version, roundId, modelDigest: digest, epsilon, rounds },
+      });
+      return version;
+    }
+    const digest = toHex(sha256(aggregate));
+    // Local trust: every participant adds the whole noise.
+    const noiseSd = Math.sqrt(participants * plan.benchmarks.event.sigmaSquared);
+    const version = await published.publishBenchmarks({
+      ...{ planHash, roundId, counts: aggregate, digest, noiseSd, participants, epsilon, createdAtMs },
+    });
+    this.enter({ kind: 'benchmarks.published', planHash, version, roundId, releaseDigest: digest });
+    return version;
+  }
+
+  /** Puts the announcement of a round that was opened into the outbox. */
+  async announce(opened: NewRound, weights: Float64Array): Promise<void> {
+    const { signer, sha256 } = this.#parts;
+    await this.#records.outbox.enqueue(roundOpenedMessage(opened, weights, signer, sha256));
+  }
+
+  enterOpening({ planHash, roundId, index, purpose, seed, event, bits, length }: NewRound): void {
+    this.enter({ kind: 'round.opened', planHash, roundId, index, purpose, seed, event, bits, length });
+  }
+
+  enter(entry: LedgerEntry): void {
+    this.#entries.push(entry);
+  }
+
+  /** Appends the entries, signs the new head, and announces the close with it. Nothing comes after it in the transaction. */
+  async seal(): Promise<WrittenCheckpoint> {
+    const { signer, sha256, checkpoints } = this.#parts;
+    const { ledger, outbox } = this.#records;
+    let size = 0;
+    for (const entry of this.#entries) size = (await ledger.append(entry.kind, entryBytes(entry))).seq + 1;
+    const checkpoint = await checkpoints.write(ledger, size);
+    if (this.#announcement !== undefined) {
+      const closed = { ...this.#announcement, ledger: { size, root: checkpoint.root } };
+      await outbox.enqueue(roundClosedMessage(closed, signer, sha256));
+    }
+    return checkpoint;
+  }
+}

@@ -1,0 +1,45 @@
+import {
+  ChargeRepository,
+  type Database,
+  LedgerRepository,
+  OutboxRepository,
+  PlanRepository,
+  PublishedRepository,
+  RoundRepository,
+  type Session,
+} from '@fedcarbon/persistence';
+
+/** Everything that the global tier reads and writes. */
+export interface Records {
+  readonly plans: PlanRepository;
+  readonly rounds: RoundRepository;
+  readonly published: PublishedRepository;
+  readonly charges: ChargeRepository;
+  readonly ledger: LedgerRepository;
+  readonly outbox: OutboxRepository;
+}
+
+export interface Store {
+  /** Each statement on its own. */
+  readonly records: Records;
+  /** READ COMMITTED; `work` may run for nothing when the database goes away, so it is repeated by its caller. */
+  transaction<T>(work: (records: Records) => Promise<T>): Promise<T>;
+}
+
+export function storeOf(database: Database): Store {
+  return {
+    records: recordsOf(database.session),
+    transaction: (work) => database.transaction((session) => work(recordsOf(session))),
+  };
+}
+
+function recordsOf(session: Session): Records {
+  return {
+    plans: new PlanRepository(session),
+    rounds: new RoundRepository(session),
+    published: new PublishedRepository(session),
+    charges: new ChargeRepository(session),
+    ledger: new LedgerRepository(session),
+    outbox: new OutboxRepository(session, 'global'),
+  };
+}
