@@ -10,6 +10,11 @@ Usage
   npm run fedcarbon -- ledger verify FILE --key PUB
                                             check a ledger offline: exit code 0 sound, 1 tampered, 2 incomplete
   npm run fedcarbon -- plan NAME            check a plan and show what follows from it
+  npm run fedcarbon -- provision --plan NAME --database URL --broker URL
+                                            keys, configurations and database for services that something else runs
+  npm run fedcarbon -- begin --plan NAME --broker URL
+                                            open the first round there
+  npm run fedcarbon -- keys                 show the API keys of this installation
 
 Options of start
   --plan NAME     plan of federations/NAME.yaml, or a path to a plan      (default ecebd-20)

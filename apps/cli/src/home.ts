@@ -24,6 +24,11 @@ export class Home {
     return this.folder('nats');
   }
 
+  /** Configuration of a broker that something else runs. */
+  get brokerConfigFile(): string {
+    return join(this.folder(), 'nats-server.conf');
+  }
+
   get credentialsFile(): string {
     return join(this.folder(), 'credentials.json');
   }

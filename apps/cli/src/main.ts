@@ -22,6 +22,13 @@ async function main([command, ...rest]: readonly string[]): Promise<number> {
       await runStack(say);
       return 0;
     }
+    case 'provision':
+    case 'begin':
+    case 'keys': {
+      const commands = await import('./provision-command.ts');
+      await commands[command](rest, say);
+      return 0;
+    }
     case 'ledger':
       if (rest[0] === 'verify') return verifyFile(parseVerify(rest.slice(1)), say);
       if (rest[0] === 'export') {

@@ -45,6 +45,7 @@ describe('provisioning a simulation', () => {
     written = writePlan(simulation, credentials, home);
     let port = 20_000;
     const addresses = {
+      listenHost: '127.0.0.1',
       ownerUrl: 'postgresql://postgres:secret@127.0.0.1:5432/postgres',
       brokerUrl: 'nats://127.0.0.1:4222',
       apiPort: 8080,

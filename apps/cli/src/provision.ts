@@ -34,6 +34,9 @@ export interface ServiceProcess {
   readonly port: number;
 }
 
+/** Roles that get an API key on this machine; a holder's key names its holder and is made by an operator. */
+export const DEVELOPMENT_ROLES = ['analyst', 'auditor', 'operator'] as const satisfies readonly Role[];
+
 const fullName = { global: 'global-aggregator', accountant: 'privacy-accountant', api: 'benchmark-api' } as const;
 
 /** Who takes part in a simulation; keys are made for everybody on this machine. */
@@ -119,6 +122,8 @@ function databaseUrl(ownerUrl: string, name: DatabaseUser, credentials: Credenti
 }
 
 export interface Addresses {
+  /** Address that the services' HTTP servers listen on. */
+  readonly listenHost: string;
   readonly ownerUrl: string;
   readonly brokerUrl: string;
   readonly apiPort: number;
@@ -147,7 +152,7 @@ export async function writeConfigs(
 ): Promise<ServiceProcess[]> {
   const { ownerUrl, brokerUrl } = addresses;
   const access = (user: string) => brokerAccess(brokerUrl, user, credentials);
-  const base = (port: number) => ({ http: { host: '127.0.0.1', port }, logLevel: 'info' as const, planFile });
+  const base = (port: number) => ({ http: { host: addresses.listenHost, port }, logLevel: 'info' as const, planFile });
   const processes: ServiceProcess[] = [];
   const write = (app: string, name: string, port: number, config: object) => {
     const configFile = home.configFile(plan.name, name);
@@ -177,7 +182,7 @@ export async function writeConfigs(
     ...base(addresses.apiPort),
     databaseUrl: databaseUrl(ownerUrl, 'api', credentials),
     broker: access(brokerUser.service(fullName.api)),
-    apiKeys: (['analyst', 'auditor', 'operator'] as const).map((role: Role) => ({
+    apiKeys: DEVELOPMENT_ROLES.map((role) => ({
       name: `development ${role}`,
       role,
       sha256: createHash('sha256').update(credentials.apiKey(role)).digest('hex'),

@@ -1,21 +1,8 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import {
-  brokerUser,
-  FederationAnswer,
-  type FederationPlan,
-  ModelAnswer,
-  ModelsAnswer,
-  type Role,
-  RoundsAnswer,
-  SUBJECTS,
-  signStatement,
-  START_REQUEST_V1,
-  StartReply,
-} from '@fedcarbon/contracts';
+import { FederationAnswer, type FederationPlan, ModelAnswer, ModelsAnswer, RoundsAnswer } from '@fedcarbon/contracts';
 import { FedcarbonError, InvalidInputError } from '@fedcarbon/kernel';
-import { connectBroker, requestSigned } from '@fedcarbon/messaging';
 import { assertPortFree, checkoutRoot, freePort, postgresDataDir } from '@fedcarbon/stack';
 import { ApiClient } from './api-client.ts';
 import type { StartArguments } from './arguments.ts';
@@ -24,21 +11,21 @@ import { Home } from './home.ts';
 import { verifyInOwnProcess } from './ledger.ts';
 import { Progress, resultLines } from './presentation.ts';
 import {
-  brokerAccess,
   brokerUsers,
+  DEVELOPMENT_ROLES,
   prepareDatabase,
   type ServiceProcess,
   writeConfigs,
   writePlan,
 } from './provision.ts';
 import { collectResults, type Report } from './report.ts';
+import { requestStart } from './request-start.ts';
 import { RunMark } from './running.ts';
 import { Evaluation, readPlanFile, simulate, type Simulation } from './simulation.ts';
-import { refuseFreshOnGiven, type Stack, startStack } from './stack.ts';
+import { refuseFreshOnGiven, startStack } from './stack.ts';
 import { Supervisor } from './supervisor.ts';
 
 const READY_TIMEOUT_MS = 60_000;
-const START_REQUEST_TIMEOUT_MS = 2000;
 const POLL_MS = 100;
 /** Far below V8's default: every service works on small messages, and nine of them share a machine here. */
 const SERVICE_MEMORY_MB = 128;
@@ -114,13 +101,18 @@ async function run(context: Run, stopped: Promise<void>): Promise<void> {
   await prepareDatabase(stack.ownerUrl, credentials);
   const apiPort = options.port === 0 ? await freePort() : options.port;
   const apiUrl = `http://127.0.0.1:${String(apiPort)}`;
-  const services = await writeConfigs(written, { ...stack, apiPort, nextPort: freePort }, credentials, home);
+  const services = await writeConfigs(
+    written,
+    { ...stack, listenHost: '127.0.0.1', apiPort, nextPort: freePort },
+    credentials,
+    home,
+  );
   for (const service of services) await keepService(service, supervisor);
   await Promise.all(services.map(ready));
   mark.write(supervisor.processes(), apiUrl);
   say(`${String(services.length)} service processes are up after ${seconds(Date.now() - startedAtMs)}`);
 
-  await requestStart(stack, hash, credentials);
+  await requestStart(stack.brokerUrl, hash, credentials);
   const api = new ApiClient(apiUrl, credentials.apiKey('operator'));
   const evaluation = new Evaluation(simulation);
   await watchTraining({ api, plan, evaluation, say });
@@ -169,23 +161,6 @@ async function ready({ name, port }: ServiceProcess): Promise<void> {
     `${name} is not ready after ${seconds(READY_TIMEOUT_MS)}: ${reason}; see its log`,
   );
 }
-
-async function requestStart(stack: Stack, planHash: string, credentials: Credentials): Promise<void> {
-  const access = brokerAccess(stack.brokerUrl, brokerUser.service('operator'), credentials);
-  const quiet = { debug: ignore, info: ignore, warn: ignore, error: ignore };
-  const connection = await connectBroker({ access, name: 'operator', logger: quiet });
-  try {
-    const request = signStatement(START_REQUEST_V1, { planHash }, credentials.signer('operator'));
-    const bytes = await requestSigned(connection, SUBJECTS.controlStart, request, START_REQUEST_TIMEOUT_MS);
-    const reply = StartReply.parse(JSON.parse(new TextDecoder().decode(bytes)));
-    if (reply.kind === 'error')
-      throw new FedcarbonError(reply.code, `the federation was not started: ${reply.message}`);
-  } finally {
-    await connection.close();
-  }
-}
-
-const ignore = () => undefined;
 
 /** Follows the rounds until the federation is over. */
 async function watchTraining({
@@ -248,8 +223,7 @@ async function verifyExport(
 function serving(apiUrl: string, credentials: Credentials, say: (line: string) => void): void {
   say('');
   say(`API            ${apiUrl}  (readable pages at ${apiUrl}/docs, OpenAPI at ${apiUrl}/openapi.json)`);
-  const roles: Role[] = ['analyst', 'auditor', 'operator'];
-  for (const role of roles) say(`  ${role.padEnd(9)} key ${credentials.apiKey(role)}`);
+  for (const role of DEVELOPMENT_ROLES) say(`  ${role.padEnd(9)} key ${credentials.apiKey(role)}`);
   say(
     `try            curl -H "Authorization: Bearer ${credentials.apiKey('analyst')}" "${apiUrl}/v1/benchmarks?use=residential"`,
   );
