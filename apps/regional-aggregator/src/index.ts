@@ -1,1 +1,1 @@
-export {};
+export { regionalAggregator } from './service.ts';

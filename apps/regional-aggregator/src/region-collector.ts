@@ -1,0 +1,358 @@
+import {
+  openStatement,
+  readStatement,
+  RECEIPT_V1,
+  REGIONAL_REPORT_V1,
+  ROUND_OPENED_V1,
+  type RoundOpened,
+  type SignedBytes,
+  signStatement,
+  SUBJECTS,
+} from '@fedcarbon/contracts';
+import {
+  type Clock,
+  FedcarbonError,
+  fromBase64Url,
+  InvalidInputError,
+  type Sha256,
+  type Signer,
+  toHex,
+  type VerifySignature,
+} from '@fedcarbon/kernel';
+import type { DeclinedRow, NewOutboxMessage, RegionRoundRow, RegionUpdateRow } from '@fedcarbon/persistence';
+import {
+  type Answer,
+  checkRoundOpened,
+  pickClients,
+  type RegionEffect,
+  type RegionEvent,
+  type RegionRound,
+  stepRegion,
+} from '@fedcarbon/round';
+import { Batches } from './batches.ts';
+import type { FaultPoint } from './fault-injection.ts';
+import { openDecline, openUpdate, problemOf, type RegionInPlan, senderOf } from './messages.ts';
+import { regionalReport, taskId } from './report.ts';
+import type { RegionRecords, RegionStore } from './store.ts';
+
+type Write = (fields: object, message: string) => void;
+
+export interface CollectorParts {
+  readonly place: RegionInPlan;
+  readonly store: RegionStore;
+  readonly signer: Signer;
+  readonly sha256: Sha256;
+  readonly verifySignature: VerifySignature;
+  readonly clock: Clock;
+  readonly log: { readonly info: Write; readonly warn: Write };
+  /** Something was committed to the outbox. */
+  readonly committed: () => void;
+  readonly faultPoint: (point: FaultPoint) => void;
+}
+
+/** One message from a stream. */
+export interface Incoming extends SignedBytes {
+  readonly subject: string;
+  /** 1 at the first delivery. */
+  readonly deliveryCount: number;
+  /** Place in the stream. */
+  readonly sequence: number;
+}
+
+/** This region has not heard of the round yet; its opening may be on the way, so the message has to come again. */
+export class RoundNotOpenedError extends FedcarbonError {
+  constructor(roundId: string) {
+    super('round_not_opened', `round ${roundId} is not open here yet`);
+  }
+}
+
+type Update = Extract<RegionEvent, { type: 'update' }> & { readonly payload: Uint8Array; readonly sequence: number };
+type Decline = Extract<RegionEvent, { type: 'decline' }> & { readonly signed: SignedBytes };
+type Incident = Update | Decline | Extract<RegionEvent, { type: 'tick' }>;
+
+/** About a minute of growing delays: long after every deadline of the round. */
+const MAX_DELIVERIES_BEFORE_OPENING = 20;
+/** How often the record is looked at without an event: another instance may have opened a round. */
+const LOOK_MS = 2000;
+const REMEMBERED_ROUNDS = 8;
+
+/**
+ * One region's part in the rounds: forwards the task to its picked members, gives each update a verdict and a signed receipt, and sends the sum on when all
+ * have answered or the deadline has passed.
+ *
+ * What a message says by itself is checked before a transaction; the verdict is given under the row lock of the round, from what is stored. Everything may
+ * come twice, and any instance may be killed at any point.
+ */
+export class RegionCollector {
+  readonly #parts: CollectorParts;
+  readonly #batches = new Batches<Incident>((roundId, incidents) => this.#settle(roundId, incidents));
+  readonly #opened = new Map<string, RoundOpened>();
+  #nextLookMs = 0;
+  #looking = false;
+
+  constructor(parts: CollectorParts) {
+    this.#parts = parts;
+  }
+
+  /** Stores the round and forwards its task. Throws InvalidInputError for a round that the plan does not prescribe, or that is not signed by the global tier. */
+  async onRoundOpened(signed: SignedBytes): Promise<void> {
+    const { place, store, verifySignature, sha256, clock, log, committed, faultPoint } = this.#parts;
+    const { plan, planHash, region } = place;
+    const opened = openStatement(ROUND_OPENED_V1, signed, fromBase64Url(plan.keys.global), verifySignature);
+    checkRoundOpened(plan, planHash, opened);
+    const { roundId, seed } = opened;
+    const members = region.members.map(({ holder }) => holder);
+    const picked = pickClients(members, plan.round.clientsPerRegion, seed, sha256);
+    // Counted from now on this clock: the members get their whole time whatever the clocks of the two tiers say.
+    const deadlineAtMs = clock.nowMs() + plan.round.regionalDeadlineMs;
+    const round = {
+      ...{ roundId, planHash, picked, deadlineAtMs },
+      task: signed.payload,
+      taskSignature: signed.signature,
+    };
+    const isNew = await store.transaction(async ({ rounds, outbox }) => {
+      if (!(await rounds.openRound(round))) return false;
+      await outbox.enqueue(...picked.map((holder) => taskMessage(round, holder)));
+      return true;
+    });
+    if (!isNew) return;
+    this.#remember(opened);
+    this.#nextLookMs = Math.min(this.#nextLookMs, deadlineAtMs);
+    committed();
+    faultPoint('round-stored');
+    log.info({ region: region.name, roundId, purpose: opened.purpose, picked: picked.length }, 'round opened');
+  }
+
+  /** Gives an update its verdict. Throws InvalidInputError for one that earns no answer, RoundNotOpenedError for one that came before its round. */
+  async onUpdate(message: Incoming): Promise<void> {
+    const { place, sha256, verifySignature, faultPoint } = this.#parts;
+    const sender = senderOf(place, message.subject);
+    const update = openUpdate(place, sender, message, { sha256, verifySignature });
+    const { roundId, attempt } = update.statement;
+    const opened = await this.#openedRound(roundId, message);
+    const problem = problemOf(place, sender, opened, update, verifySignature);
+    await this.#batches.add(roundId, {
+      type: 'update',
+      holder: sender.holder,
+      attempt,
+      updateDigest: update.updateDigest,
+      payload: update.payload,
+      sequence: message.sequence,
+      ...(problem === undefined ? {} : { problem }),
+    });
+    faultPoint('update-stored');
+  }
+
+  /** Takes note that a member does not take part in a round. Throws as `onUpdate` does. */
+  async onDecline(message: Incoming): Promise<void> {
+    const { place, verifySignature } = this.#parts;
+    const { holder, roundId } = openDecline(place, senderOf(place, message.subject), message, verifySignature);
+    await this.#openedRound(roundId, message);
+    const { payload, signature } = message;
+    await this.#batches.add(roundId, { type: 'decline', holder, signed: { payload, signature } });
+  }
+
+  /** Call it several times a second. Reports the rounds whose deadline has passed, whoever opened them. */
+  async tick(): Promise<void> {
+    const { store, clock } = this.#parts;
+    const nowMs = clock.nowMs();
+    if (this.#looking || nowMs < this.#nextLookMs) return;
+    this.#looking = true;
+    try {
+      this.#nextLookMs = nowMs + LOOK_MS;
+      const collecting = await store.records.rounds.collecting();
+      const pending = collecting.filter(({ deadlineAtMs }) => deadlineAtMs > nowMs);
+      this.#nextLookMs = Math.min(this.#nextLookMs, ...pending.map(({ deadlineAtMs }) => deadlineAtMs));
+      for (const { roundId, deadlineAtMs } of collecting) {
+        if (deadlineAtMs <= nowMs) await this.#batches.add(roundId, { type: 'tick' });
+      }
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  /** Sends the tasks of running rounds again to members that have not answered: the broker may have lost them, and whoever has its task does nothing. */
+  async sendTasksAgain(): Promise<void> {
+    const { store, committed } = this.#parts;
+    const { rounds, outbox } = store.records;
+    for (const round of await rounds.collecting()) {
+      const answered = await rounds.answered(round.roundId);
+      for (const holder of round.picked) {
+        if (!answered.has(holder)) await outbox.enqueueAgain(taskMessage(round, holder));
+      }
+    }
+    committed();
+  }
+
+  async #openedRound(roundId: string, { deliveryCount }: Incoming): Promise<RoundOpened> {
+    const known = this.#opened.get(roundId);
+    if (known !== undefined) return known;
+    const stored = await this.#parts.store.records.rounds.round(roundId);
+    if (stored === undefined) {
+      if (deliveryCount < MAX_DELIVERIES_BEFORE_OPENING) throw new RoundNotOpenedError(roundId);
+      throw new InvalidInputError(`round ${roundId} was never opened here`, { code: 'unknown_round' });
+    }
+    return this.#remember(readStatement(ROUND_OPENED_V1, stored.task));
+  }
+
+  #remember(opened: RoundOpened): RoundOpened {
+    this.#opened.set(opened.roundId, opened);
+    const [oldest] = this.#opened.keys();
+    if (this.#opened.size > REMEMBERED_ROUNDS && oldest !== undefined) this.#opened.delete(oldest);
+    return opened;
+  }
+
+  /** All that came in together about one round, in one transaction under its lock. */
+  async #settle(roundId: string, incidents: readonly Incident[]): Promise<void> {
+    const { store, place, log, committed, faultPoint } = this.#parts;
+    const reported = await store.transaction(async (records) => {
+      const round = await records.rounds.lockRound(roundId);
+      if (round === undefined) throw new RoundNotOpenedError(roundId);
+      const settlement = new Settlement(this.#parts, round, {
+        updates: await records.rounds.updates(roundId),
+        declines: await records.rounds.declines(roundId),
+      });
+      for (const incident of incidents) settlement.take(incident);
+      await settlement.write(records);
+      faultPoint('settling');
+      return settlement.reports;
+    });
+    committed();
+    if (!reported) return;
+    faultPoint('reported');
+    log.info({ region: place.region.name, roundId }, 'round reported');
+  }
+}
+
+/** What one transaction finds out and writes about a round. */
+class Settlement {
+  readonly #parts: CollectorParts;
+  readonly #stored: RegionRoundRow;
+  readonly #nowMs: number;
+  readonly #updates: RegionUpdateRow[];
+  readonly #declines: DeclinedRow[];
+  readonly #newUpdates: RegionUpdateRow[] = [];
+  readonly #newDeclines: DeclinedRow[] = [];
+  readonly #messages: NewOutboxMessage[] = [];
+  #round: RegionRound;
+  /** Whether the round's report is to go out. */
+  reports = false;
+
+  constructor(
+    parts: CollectorParts,
+    stored: RegionRoundRow,
+    { updates, declines }: { readonly updates: RegionUpdateRow[]; readonly declines: DeclinedRow[] },
+  ) {
+    this.#parts = parts;
+    this.#stored = stored;
+    this.#nowMs = parts.clock.nowMs();
+    this.#updates = updates;
+    this.#declines = declines;
+    const answers = new Map<string, Answer>(declines.map(({ holder }) => [holder, { kind: 'declined' }]));
+    for (const { holder, attempt, updateDigest, verdict } of updates) {
+      if (verdict === 'accepted') answers.set(holder, { kind: 'accepted', attempt, updateDigest });
+    }
+    const { picked, deadlineAtMs, status } = stored;
+    this.#round = { picked, deadlineAtMs, answers, reported: status === 'reported' };
+  }
+
+  take(incident: Incident): void {
+    if (incident.type === 'update' && this.#answerAgain(incident)) return;
+    const before = this.#round;
+    const { round, effects } = stepRegion(before, incident, this.#nowMs);
+    this.#round = round;
+    if (incident.type === 'decline' && round.answers !== before.answers) {
+      const row = {
+        roundId: this.#stored.roundId,
+        holder: incident.holder,
+        decline: incident.signed.payload,
+        signature: incident.signed.signature,
+        receivedAtMs: this.#nowMs,
+      };
+      this.#newDeclines.push(row);
+      this.#declines.push(row);
+    }
+    for (const effect of effects) {
+      if (effect.type === 'report') this.reports = true;
+      else if (incident.type === 'update') this.#give(effect, incident);
+    }
+  }
+
+  /** The same update gets the same receipt, as a message of its own: its first one may be lost. */
+  #answerAgain({ holder, attempt, updateDigest, sequence }: Update): boolean {
+    const known = this.#updates.find(
+      (row) => row.holder === holder && row.attempt === attempt && row.updateDigest === updateDigest,
+    );
+    if (known === undefined) return false;
+    const { subject, payload, signature, messageId } = this.#receiptMessage(known);
+    this.#messages.push({ subject, payload, signature, messageId: `${messageId}:${String(sequence)}` });
+    return true;
+  }
+
+  #give(effect: Extract<RegionEffect, { type: 'receipt' }>, { payload }: Update): void {
+    const { place, signer } = this.#parts;
+    const { roundId } = this.#stored;
+    const { holder, attempt, updateDigest, verdict, reason } = effect;
+    const { planHash, region } = place;
+    const receipt = signStatement(
+      RECEIPT_V1,
+      {
+        ...{ planHash, roundId, region: region.name, holder, attempt, updateDigest, verdict },
+        ...(reason === undefined ? {} : { reason }),
+      },
+      signer,
+    );
+    const row = {
+      ...{ roundId, holder, attempt, updateDigest, payload, verdict, reason },
+      receipt: receipt.payload,
+      receiptSignature: receipt.signature,
+      receivedAtMs: this.#nowMs,
+    };
+    this.#updates.push(row);
+    this.#newUpdates.push(row);
+    this.#messages.push(this.#receiptMessage(row));
+    if (verdict !== 'accepted') {
+      this.#parts.log.warn({ region: region.name, roundId, holder, attempt, verdict, reason }, 'update not accepted');
+    }
+  }
+
+  #receiptMessage({ holder, receipt, receiptSignature }: RegionUpdateRow): NewOutboxMessage {
+    return {
+      subject: SUBJECTS.receipt(holder),
+      messageId: toHex(this.#parts.sha256(receipt)),
+      payload: receipt,
+      signature: receiptSignature,
+    };
+  }
+
+  async write({ rounds, outbox }: RegionRecords): Promise<void> {
+    for (const update of this.#newUpdates) await rounds.recordUpdate(update);
+    for (const decline of this.#newDeclines) await rounds.recordDecline(decline);
+    if (this.reports) {
+      const { place, signer, sha256 } = this.#parts;
+      const opened = readStatement(ROUND_OPENED_V1, this.#stored.task);
+      const report = regionalReport(place, this.#stored, opened, this.#updates, this.#declines);
+      const signed = signStatement(REGIONAL_REPORT_V1, report, signer);
+      await rounds.report(this.#stored.roundId, signed.payload, signed.signature);
+      this.#messages.push({
+        subject: SUBJECTS.regionalReport(place.region.name),
+        messageId: toHex(sha256(signed.payload)),
+        ...signed,
+      });
+    }
+    if (this.#messages.length > 0) await outbox.enqueue(...this.#messages);
+  }
+}
+
+/** The signed bytes of `round.opened`, unchanged. */
+function taskMessage(
+  round: Pick<RegionRoundRow, 'roundId' | 'task' | 'taskSignature'>,
+  holder: string,
+): NewOutboxMessage {
+  return {
+    subject: SUBJECTS.task(holder),
+    messageId: taskId(round.roundId, holder),
+    payload: round.task,
+    signature: round.taskSignature,
+  };
+}

@@ -1,0 +1,75 @@
+import { decodeIntegers, encodeIntegers, sumModulo } from '@fedcarbon/codec';
+import { DECLINE_V1, readStatement, RECEIPT_V1, type RegionalReport, type RoundOpened } from '@fedcarbon/contracts';
+import { toBase64Url } from '@fedcarbon/kernel';
+import type { DeclinedRow, RegionRoundRow, RegionUpdateRow } from '@fedcarbon/persistence';
+import { messageBytes, updateBytes } from './message-size.ts';
+import type { RegionInPlan } from './messages.ts';
+
+/** Message id of a task. */
+export const taskId = (roundId: string, holder: string): string => `task:${roundId}:${holder}`;
+
+/** What a region sends on about a round: the modular sum of the accepted updates, every verdict so far, and who declined. */
+export function regionalReport(
+  { planHash, region }: RegionInPlan,
+  round: RegionRoundRow,
+  opened: RoundOpened,
+  updates: readonly RegionUpdateRow[],
+  declines: readonly DeclinedRow[],
+): RegionalReport {
+  const inOrder = [...updates].sort((a, b) =>
+    a.holder < b.holder ? -1 : a.holder > b.holder ? 1 : a.attempt - b.attempt,
+  );
+  const accepted = inOrder.filter(({ verdict }) => verdict === 'accepted');
+  const answered = new Set(accepted.map(({ holder }) => holder));
+  const none = new Uint32Array(opened.length);
+  const sum = sumModulo([none, ...accepted.map(({ payload }) => decodeIntegers(payload).values)], opened.bits);
+  return {
+    planHash,
+    roundId: round.roundId,
+    region: region.name,
+    aggregate: toBase64Url(encodeIntegers(sum, opened.bits)),
+    participants: accepted.map(({ holder, attempt, updateDigest }) => ({ holder, attempt, updateDigest })),
+    verdicts: inOrder.map(({ receipt, receiptSignature }) => ({
+      statement: readStatement(RECEIPT_V1, receipt),
+      signature: toBase64Url(receiptSignature),
+    })),
+    // Whoever sent an update after a decline takes part.
+    declined: declines
+      .filter(({ holder }) => !answered.has(holder))
+      .map(({ decline, signature }) => ({
+        statement: readStatement(DECLINE_V1, decline),
+        signature: toBase64Url(signature),
+      })),
+    bytes: bytesOf({ round, opened, updates, declines, members: region.members }),
+  };
+}
+
+/** Every distinct message counts once; what the broker repeats does not. */
+function bytesOf({
+  round,
+  opened,
+  updates,
+  declines,
+  members,
+}: {
+  readonly round: RegionRoundRow;
+  readonly opened: RoundOpened;
+  readonly updates: readonly RegionUpdateRow[];
+  readonly declines: readonly DeclinedRow[];
+  readonly members: RegionInPlan['region']['members'];
+}): RegionalReport['bytes'] {
+  const total = (sizes: readonly number[]) => sizes.reduce((sum, size) => sum + size, 0);
+  return {
+    up: total([
+      ...updates.map((update) => {
+        const member = members.find(({ holder }) => holder === update.holder);
+        return member === undefined ? 0 : updateBytes(member, opened, update);
+      }),
+      ...declines.map(({ decline }) => messageBytes(decline.length)),
+    ]),
+    down: total([
+      ...round.picked.map((holder) => messageBytes(round.task.length, taskId(round.roundId, holder).length)),
+      ...updates.map(({ receipt }) => messageBytes(receipt.length)),
+    ]),
+  };
+}
