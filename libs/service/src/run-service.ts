@@ -1,6 +1,7 @@
 import { describeError, FedcarbonError } from '@fedcarbon/kernel';
 import type { DynamicModule, INestApplication, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { z } from 'zod';
 import 'reflect-metadata';
@@ -150,14 +151,20 @@ export async function startService<C extends ServiceConfig>(
   const parts = await definition.compose({ config, logger });
   let app: INestApplication | undefined;
   const stop = async () => {
-    await app?.close();
+    // Closing waits for requests under way; a connection that its client keeps open after the answer must not hold it up.
+    const server = app?.getHttpServer() as Server | undefined;
+    const idle = setInterval(() => server?.closeIdleConnections(), 50);
+    try {
+      await app?.close();
+    } finally {
+      clearInterval(idle);
+    }
     await parts.close?.();
   };
   try {
     app = await NestFactory.create(parts.module, {
       logger: nestLogger(logger),
       abortOnError: false,
-      forceCloseConnections: true,
     });
     app.useGlobalFilters(new ProblemFilter(logger));
     for (const strategy of parts.microservices ?? []) app.connectMicroservice({ strategy }, { inheritAppConfig: true });
@@ -169,7 +176,7 @@ export async function startService<C extends ServiceConfig>(
     await stop();
     throw error;
   }
-  const { port } = (app.getHttpServer() as { address(): AddressInfo }).address();
+  const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
   return { url: `http://${config.http.host}:${String(port)}`, app, stop };
 }
 
