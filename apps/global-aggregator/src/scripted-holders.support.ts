@@ -1,0 +1,191 @@
+import { encodeIntegers } from '@fedcarbon/codec';
+import {
+  brokerUser,
+  COMMIT_V1,
+  type CommitStatement,
+  CONSUMERS,
+  DECLINE_V1,
+  type Decline,
+  embedStatement,
+  type PlanMember,
+  PATTERNS,
+  readStatement,
+  RECEIPT_V1,
+  type Receipt,
+  ROUND_OPENED_V1,
+  type RoundOpened,
+  type SignedBytes,
+  signStatement,
+  SUBJECTS,
+  UPDATE_V1,
+  type Update,
+} from '@fedcarbon/contracts';
+import { fromBase64Url, toBase64Url, toHex } from '@fedcarbon/kernel';
+import { entryBytes } from '@fedcarbon/ledger';
+import {
+  type BrokerConnection,
+  connectBroker,
+  type Delivery,
+  JetStreamServer,
+  publishSigned,
+} from '@fedcarbon/messaging';
+import { createDatabase, type Database, PrivacyRepository } from '@fedcarbon/persistence';
+import { sha256, systemClock } from '@fedcarbon/service';
+import type { ExampleFederation } from './example-federation.support.ts';
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** Charges without looking at any budget, through the accountant's own tables and its ledger entry. */
+export class ScriptedAccountant {
+  readonly #federation: ExampleFederation;
+  readonly #database: Database;
+  readonly #record: PrivacyRepository;
+
+  constructor(federation: ExampleFederation, ownerUrl: string) {
+    this.#federation = federation;
+    this.#database = createDatabase({ url: federation.databaseUrl(ownerUrl, 'fc_accountant'), poolSize: 4 });
+    this.#record = new PrivacyRepository(this.#database.sql);
+  }
+
+  /** The signed commit of one release. */
+  async charge(statement: CommitStatement): Promise<Update['commit']> {
+    const { event, updateDigest, ...key } = statement;
+    const nowMs = systemClock.nowMs();
+    const { privacy } = this.#federation.plan;
+    await this.#record.reserve(key, event, privacy, nowMs, () => ({ kind: 'grant', expiresAtMs: nowMs + 60_000 }));
+    const reservation = await this.#record.find(key);
+    if (reservation === undefined) throw new Error('the reservation is gone');
+    const signer = this.#federation.signer('accountant');
+    const signed = signStatement(COMMIT_V1, statement, signer);
+    await this.#record.charge(
+      reservation,
+      { updateDigest, statement: signed.payload, signature: signed.signature },
+      entryBytes({ kind: 'privacy.committed', ...statement }),
+      nowMs,
+    );
+    return embedStatement(COMMIT_V1, statement, signer);
+  }
+
+  close(): Promise<void> {
+    return this.#database.close();
+  }
+}
+
+/** What a scripted holder does with a task. The default charges and answers at once. */
+export type Script = (holder: ScriptedHolder, task: RoundOpened) => Promise<void>;
+
+const answerAtOnce: Script = async (holder, task) => holder.send(await holder.update(task));
+
+/** A holder that follows a script instead of training: real keys, broker user, subjects and charges. */
+export class ScriptedHolder {
+  readonly member: PlanMember & { readonly region: string };
+  /** All receipts, in order of arrival. */
+  readonly receipts: Receipt[] = [];
+  readonly tasks: RoundOpened[] = [];
+  script: Script = answerAtOnce;
+  readonly #federation: ExampleFederation;
+  readonly #accountant: ScriptedAccountant;
+  readonly #connection: BrokerConnection;
+  readonly #server: JetStreamServer;
+
+  private constructor(
+    federation: ExampleFederation,
+    accountant: ScriptedAccountant,
+    member: ScriptedHolder['member'],
+    connection: BrokerConnection,
+  ) {
+    this.#federation = federation;
+    this.#accountant = accountant;
+    this.member = member;
+    this.#connection = connection;
+    const { holder } = member;
+    this.#server = new JetStreamServer({
+      connection,
+      owner: holder,
+      consumers: [CONSUMERS.holder(holder)],
+      maxConcurrent: 4,
+      nakDelayMs: 100,
+      logger: silent,
+    });
+    this.#on(PATTERNS.task, async (delivery) => {
+      const task = readStatement(ROUND_OPENED_V1, delivery.payload);
+      this.tasks.push(task);
+      await this.script(this, task);
+    });
+    this.#on(PATTERNS.receipt, (delivery) => {
+      this.receipts.push(readStatement(RECEIPT_V1, delivery.payload));
+      return Promise.resolve();
+    });
+    this.#server.listen(() => undefined);
+  }
+
+  #on(pattern: string, handler: (delivery: Delivery) => Promise<void>): void {
+    this.#server.addHandler(pattern, handler as never, true);
+  }
+
+  /** Connects every member of a federation. */
+  static async connectAll(
+    federation: ExampleFederation,
+    brokerUrl: string,
+    accountant: ScriptedAccountant,
+  ): Promise<ScriptedHolder[]> {
+    return Promise.all(
+      federation.members.map(async (member) => {
+        const access = federation.access(brokerUrl, brokerUser.holder(member.holder));
+        const connection = await connectBroker({ access, name: member.holder, logger: silent });
+        return new ScriptedHolder(federation, accountant, member, connection);
+      }),
+    );
+  }
+
+  /** Packed integers that an honest holder might send. */
+  payload(task: RoundOpened, attempt = 1): Uint8Array {
+    const values = Int32Array.from(
+      { length: task.length },
+      (_, i) => ((i * 37 + attempt * 11 + task.index * 5) % 41) - 20,
+    );
+    return encodeIntegers(values, task.bits);
+  }
+
+  /** A charged update. */
+  async update(task: RoundOpened, attempt = 1, payload = this.payload(task, attempt)): Promise<Update> {
+    const { planHash, roundId, event } = task;
+    const { holder, dataset } = this.member;
+    const updateDigest = toHex(sha256(payload));
+    const commit = await this.#accountant.charge({ holder, dataset, planHash, roundId, attempt, event, updateDigest });
+    return { planHash, roundId, holder, attempt, payload: toBase64Url(payload), commit };
+  }
+
+  sign(update: Update): SignedBytes {
+    return signStatement(UPDATE_V1, update, this.#federation.signer(`holder-${this.member.holder}`));
+  }
+
+  async send(update: Update, messageId?: string): Promise<void> {
+    await this.sendBytes(this.sign(update), messageId);
+  }
+
+  /** Publishes any bytes where this holder's updates go. */
+  async sendBytes(signed: SignedBytes, messageId = toHex(sha256(signed.payload))): Promise<void> {
+    const { holder, region } = this.member;
+    await publishSigned(this.#connection, { subject: SUBJECTS.update(region, holder), messageId, ...signed });
+  }
+
+  async decline({ planHash, roundId }: RoundOpened, reason: Decline['reason']): Promise<void> {
+    const { holder, region } = this.member;
+    const signed = signStatement(
+      DECLINE_V1,
+      { planHash, roundId, holder, reason },
+      this.#federation.signer(`holder-${holder}`),
+    );
+    const messageId = toHex(sha256(signed.payload));
+    await publishSigned(this.#connection, { subject: SUBJECTS.decline(region, holder), messageId, ...signed });
+  }
+
+  async close(): Promise<void> {
+    await this.#server.close();
+    await this.#connection.close();
+  }
+}
+
+/** Number of bytes of an update's payload. */
+export const payloadBytes = (update: Update): number => fromBase64Url(update.payload).length;

@@ -1,0 +1,193 @@
+import {
+  brokerUser,
+  ledgerOrigin,
+  ROUND_CLOSED_V1,
+  type RoundClosed,
+  signStatement,
+  START_REQUEST_V1,
+  StartReply,
+  SUBJECTS,
+} from '@fedcarbon/contracts';
+import { exportLines } from '@fedcarbon/ledger';
+import { verifyLedger, type Verification } from '@fedcarbon/ledger/verify';
+import { type BrokerConnection, connectBroker, requestSigned } from '@fedcarbon/messaging';
+import {
+  createDatabase,
+  type Database,
+  LedgerRepository,
+  type LedgerRow,
+  PlanRepository,
+  RoundRepository,
+  type RoundRow,
+} from '@fedcarbon/persistence';
+import { sha256, verifySignature } from '@fedcarbon/service';
+import { setTimeout as pause } from 'node:timers/promises';
+import { ExampleFederation, type ExampleOptions } from './example-federation.support.ts';
+import { ScriptedAccountant, ScriptedHolder } from './scripted-holders.support.ts';
+import { ServiceProcess } from './service-process.support.ts';
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const WAIT_MS = 40_000;
+
+/** Where a trial takes place: an empty database, an empty folder, and a way to start a broker. */
+export interface Place {
+  /** Of a superuser. */
+  readonly ownerUrl: string;
+  readonly folder: string;
+  startBroker(config: string): Promise<{ readonly url: string }>;
+}
+
+/** A whole federation of scripted holders around real services, a real broker and a real database. */
+export class Trial {
+  readonly federation: ExampleFederation;
+  readonly place: Place;
+  readonly brokerUrl: string;
+  readonly holders: readonly ScriptedHolder[];
+  readonly accountant: ScriptedAccountant;
+  /** Every `round.closed` that the broker carried. */
+  readonly announced: RoundClosed[] = [];
+  readonly services: ServiceProcess[] = [];
+  readonly #owner: Database;
+  readonly #connections: BrokerConnection[];
+
+  private constructor(parts: {
+    federation: ExampleFederation;
+    place: Place;
+    brokerUrl: string;
+    accountant: ScriptedAccountant;
+    holders: readonly ScriptedHolder[];
+    listener: BrokerConnection;
+    owner: Database;
+  }) {
+    this.federation = parts.federation;
+    this.place = parts.place;
+    this.brokerUrl = parts.brokerUrl;
+    this.accountant = parts.accountant;
+    this.holders = parts.holders;
+    this.#owner = parts.owner;
+    this.#connections = [parts.listener];
+    parts.listener.subscribe(SUBJECTS.roundClosed, {
+      callback: (error, message) => {
+        if (error === null) this.announced.push(ROUND_CLOSED_V1.schema.parse(message.json()));
+      },
+    });
+  }
+
+  /** Starts broker, database and services. `fault` applies to the global-aggregator. */
+  static async begin(place: Place, options: ExampleOptions = {}, fault?: string): Promise<Trial> {
+    const federation = new ExampleFederation(options);
+    const { ownerUrl } = place;
+    const [{ url: brokerUrl }] = await Promise.all([
+      place.startBroker(federation.brokerConfig()),
+      federation.prepareDatabase(ownerUrl),
+    ]);
+    const accountant = new ScriptedAccountant(federation, ownerUrl);
+    const trial = new Trial({
+      federation,
+      place,
+      brokerUrl,
+      accountant,
+      holders: await ScriptedHolder.connectAll(federation, brokerUrl, accountant),
+      listener: await connectBroker({
+        access: federation.access(brokerUrl, brokerUser.service('benchmark-api')),
+        name: 'listener',
+        logger: silent,
+      }),
+      owner: createDatabase({ url: ownerUrl, poolSize: 2 }),
+    });
+    const names = federation.plan.regions.map(({ name }) => name);
+    const half = Math.ceil(names.length / 2);
+    await Promise.all([
+      trial.startGlobal(fault),
+      ...[names.slice(0, half), names.slice(half)]
+        .filter((regions) => regions.length > 0)
+        .map((regions) => trial.startRegional(regions)),
+    ]);
+    return trial;
+  }
+
+  async startGlobal(fault?: string): Promise<ServiceProcess> {
+    const config = this.federation.writeGlobalConfig(this.place.folder, this.place.ownerUrl, this.brokerUrl);
+    return this.#keep(await ServiceProcess.start('global-aggregator', config, fault));
+  }
+
+  async startRegional(regions: readonly string[], fault?: string): Promise<ServiceProcess> {
+    const { folder, ownerUrl } = this.place;
+    const config = this.federation.writeRegionalConfig(folder, ownerUrl, this.brokerUrl, regions);
+    return this.#keep(await ServiceProcess.start('regional-aggregator', config, fault));
+  }
+
+  #keep(service: ServiceProcess): ServiceProcess {
+    this.services.push(service);
+    return service;
+  }
+
+  /** Sends the operator's request, signed by `signer` (default the operator). */
+  async requestStart(signer = 'operator', planHash = this.federation.planHash): Promise<StartReply> {
+    const access = this.federation.access(this.brokerUrl, brokerUser.service('operator'));
+    const connection = await connectBroker({ access, name: 'operator', logger: silent });
+    try {
+      const request = signStatement(START_REQUEST_V1, { planHash }, this.federation.signer(signer));
+      const reply = await requestSigned(connection, SUBJECTS.controlStart, request, 5000);
+      return StartReply.parse(JSON.parse(new TextDecoder().decode(reply)));
+    } finally {
+      await connection.close();
+    }
+  }
+
+  async status(): Promise<string | undefined> {
+    return (await new PlanRepository(this.#owner.session).find(this.federation.planHash))?.status;
+  }
+
+  rounds(): Promise<RoundRow[]> {
+    return new RoundRepository(this.#owner.session).list(this.federation.planHash);
+  }
+
+  /** Waits until `index` rounds are closed. */
+  closed(index: number): Promise<void> {
+    return this.until(`round ${String(index)} is closed`, async () => {
+      const rounds = await this.rounds();
+      return rounds.filter(({ status }) => status !== 'open').length >= index;
+    });
+  }
+
+  completed(): Promise<void> {
+    return this.until('the federation is completed', async () => (await this.status()) === 'completed');
+  }
+
+  async until(what: string, reached: () => boolean | Promise<boolean>): Promise<void> {
+    const deadline = performance.now() + WAIT_MS;
+    while (!(await reached())) {
+      if (performance.now() > deadline) {
+        const log = this.services.flatMap(({ log: lines }) => lines.filter(({ level }) => level !== 'info').slice(-10));
+        throw new Error(
+          `not within ${String(WAIT_MS)} ms: ${what}\n${log.map((line) => JSON.stringify(line)).join('\n')}`,
+        );
+      }
+      await pause(25);
+    }
+  }
+
+  async ledgerEntries(): Promise<LedgerRow[]> {
+    const entries: LedgerRow[] = [];
+    for await (const entry of new LedgerRepository(this.#owner.session).entries()) entries.push(entry);
+    return entries;
+  }
+
+  /** What an auditor finds in the ledger as it stands. */
+  async verify(): Promise<Verification> {
+    const { checkpoint } = this.federation.plan.keys;
+    const checkpoints = await new LedgerRepository(this.#owner.session).checkpoints();
+    const lines = exportLines(ledgerOrigin(checkpoint), await this.ledgerEntries(), checkpoints);
+    const publicKeys = { checkpoint: this.federation.signer('checkpoint').publicKey };
+    return verifyLedger(lines, { publicKeys, sha256, verifySignature });
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.services.map((service) => service.kill()));
+    await Promise.all(this.holders.map((holder) => holder.close()));
+    await Promise.all(this.#connections.map((connection) => connection.close()));
+    await this.accountant.close();
+    await this.#owner.close();
+  }
+}
