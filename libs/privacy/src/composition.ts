@@ -38,22 +38,22 @@ const ATOM_LIMIT = 2 ** 14;
 const GRID_STEPS_PER_MU = 128;
 
 /**
- * delta(epsilon) = E[delta_inner(epsilon - L_outer)]: the group with the finest lattice is `inner` and tabulated, the sum runs over the losses of all others.
- * One or two groups are exact. From three on, the outer losses are added on one pessimistic grid.
+ * delta(epsilon) = E[delta_inner(epsilon - L_outer)]: the group with most lattice points is `inner` and tabulated, the sum runs over the losses of all
+ * others. One group is exact, and two while the smaller has at most ATOM_LIMIT points; else the outer losses are added on one pessimistic grid.
  */
 export function composeGroups(groups: readonly ShiftGroup[]): PrivacyCurve {
   const bySize = [...groups].sort((a, b) => a.unitShifts * a.sigmaSquared - b.unitShifts * b.sigmaSquared);
   const tabulated = bySize.filter((group) => 2 * radiusOf(group) < TABLE_LIMIT);
   const untabulated = bySize.filter((group) => 2 * radiusOf(group) >= TABLE_LIMIT);
 
-  const finest = untabulated.length === 0 ? tabulated.pop() : undefined;
+  const largest = untabulated.length === 0 ? tabulated.pop() : undefined;
   const outer = outerLoss(tabulated, groups);
   const gaussian = gaussianBound(untabulated);
   let inner = gaussian.curve;
   let relativeError = 0;
   let tail = 0;
-  if (finest) {
-    const lattice = lossLattice(finest);
+  if (largest) {
+    const lattice = lossLattice(largest);
     inner = latticeCurve(lattice);
     relativeError = lattice.relativeError + latticeCurveError(lattice);
     tail = lattice.tail;
@@ -72,8 +72,9 @@ export function composeGroups(groups: readonly ShiftGroup[]): PrivacyCurve {
       { name: 'truncated tails', delta: tail },
       { name: 'rounding', delta: value * relativeError },
     ];
-    if (outer && outer.maxMove > 0)
+    if (outer && outer.maxMove > 0) {
       list.push({ name: 'grid', delta: Math.min(value, gridExcess(plain, epsilon, outer.maxMove)) });
+    }
     if (untabulated.length > 0) {
       list.push({ name: 'gaussian bound', epsilon: gaussian.shift, delta: value * gaussian.relativeExcess });
     }

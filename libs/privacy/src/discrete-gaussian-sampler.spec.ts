@@ -57,7 +57,7 @@ describe('bernoulliExponential', () => {
     [2, 3],
     [7, 5],
     [9, 3],
-    [11, 4],
+    [5, 2],
   ])('is true with probability exp(-%d/%d), over all draws there are', (numerator, denominator) => {
     const paths = [
       (integers: RandomIntegers) => bernoulliExponential(integers, numerator, denominator),
