@@ -1,5 +1,5 @@
-import { canonicalBytes, concatBytes, toBase64Url, toHex, utf8 } from '@fedcarbon/kernel';
-import type { Json, Sha256, Signer } from '@fedcarbon/kernel';
+import { canonicalBytes, concatBytes, equalBytes, toBase64Url, toHex, utf8 } from '@fedcarbon/kernel';
+import type { Json, Sha256, Signer, VerifySignature } from '@fedcarbon/kernel';
 import { signCheckpoint } from './checkpoint.ts';
 import { receiptMessage } from './entries.ts';
 import type { LedgerEntry, LedgerPrivacyEvent, Receipt, RoundPurpose } from './entries.ts';
@@ -12,6 +12,28 @@ import { composedEpsilon } from './verify/epsilon.ts';
 export interface Keys {
   readonly sha256: Sha256;
   signer(name: string): Signer;
+}
+
+/**
+ * A stand-in for Ed25519 with the same lengths, so that thousands of signatures cost nothing. Anybody could forge it; no test does. `options` are
+ * what the verifier is given.
+ */
+export function toyKeys(sha256: Sha256) {
+  const signatureOf = (publicKey: Uint8Array, message: Uint8Array) =>
+    concatBytes(sha256(concatBytes(publicKey, message)), sha256(message));
+  const keys: Keys = {
+    sha256,
+    signer: (name) => {
+      const publicKey = sha256(utf8(name));
+      return { publicKey, sign: (message) => signatureOf(publicKey, message) };
+    },
+  };
+  const verifySignature: VerifySignature = (publicKey, message, signature) =>
+    equalBytes(signature, signatureOf(publicKey, message));
+  return {
+    keys,
+    options: { publicKeys: { checkpoint: keys.signer('checkpoint').publicKey }, sha256, verifySignature },
+  };
 }
 
 export const ORIGIN = 'fedcarbon/two-regions';
@@ -112,7 +134,8 @@ export class LedgerScript {
   #index = 0;
   #draws = 0;
 
-  constructor(keys: Keys, plan: ReturnType<typeof planOf> = planOf(keys)) {
+  constructor(keys: Keys, plan = planOf(keys), before: readonly LedgerEntry[] = []) {
+    this.entries.push(...before);
     this.#keys = keys;
     this.#plan = plan;
     this.planHash = hashOf(keys, plan);

@@ -11,17 +11,17 @@ declare const TextDecoder: new (
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 
 function decode(text: string, alphabet: string): Uint8Array | undefined {
-  const bytes: number[] = [];
-  let [buffer, bits] = [0, 0];
-  for (const character of text) {
-    const digit = alphabet.indexOf(character);
+  const bytes = new Uint8Array(Math.floor((text.length * 3) / 4));
+  let [buffer, bits, length] = [0, 0, 0];
+  for (let i = 0; i < text.length; i++) {
+    const digit = alphabet.indexOf(text.charAt(i));
     if (digit < 0) return undefined;
     buffer = ((buffer << 6) | digit) & 0xfff;
     bits += 6;
-    if (bits >= 8) bytes.push((buffer >> (bits -= 8)) & 0xff);
+    if (bits >= 8) bytes[length++] = (buffer >> (bits -= 8)) & 0xff;
   }
   const unused = buffer & ((1 << bits) - 1);
-  return bits === 6 || unused !== 0 ? undefined : Uint8Array.from(bytes);
+  return bits === 6 || unused !== 0 ? undefined : bytes;
 }
 
 /** Bytes of base64url text without padding (RFC 4648, section 5); undefined for any other text. */

@@ -1,4 +1,4 @@
-import { composedEpsilon } from './epsilon.ts';
+import { composedEpsilon, shiftsBySigma } from './epsilon.ts';
 import type { Report } from './findings.ts';
 import type { Fields, Plan } from './format.ts';
 
@@ -88,12 +88,11 @@ export class ChargeBook {
    */
   checkStatedEpsilon(seq: number, stated: Fields<'model.published'>, latestRoundSeq: number): boolean {
     const accounts = [...this.#accounts.values()].filter(({ plans }) => plans.has(stated.planHash));
-    const largest = (counts: (charge: Charge) => boolean) =>
-      Math.max(
-        ...accounts.map(({ charges, plans }) =>
-          this.#epsilon(charges.filter(counts), plans.get(stated.planHash)?.privacy.delta ?? NaN, seq),
-        ),
-      );
+    const delta = accounts[0]?.plans.get(stated.planHash)?.privacy.delta ?? NaN;
+    const largest = (counts: (charge: Charge) => boolean) => {
+      const histories = longest(accounts.map(({ charges }) => charges.filter(counts)));
+      return Math.max(...histories.map((history) => this.#epsilon(history, delta, seq)));
+    };
     const most = largest(() => true);
     if (Number.isNaN(most)) return false;
     const least = () => largest((charge) => charge.seq < latestRoundSeq || charge.counted);
@@ -125,11 +124,7 @@ export class ChargeBook {
 
   #epsilon(charges: readonly Charge[], delta: number, seq: number | undefined): number {
     const events = charges.map(({ event }) => event);
-    const shifts = new Map<number, number>();
-    for (const { sigmaSquared, sensitivitySquared, steps } of events) {
-      shifts.set(sigmaSquared, (shifts.get(sigmaSquared) ?? 0) + sensitivitySquared * steps);
-    }
-    const name = JSON.stringify([delta, ...[...shifts].sort(([a], [b]) => a - b)]);
+    const name = JSON.stringify([delta, ...[...shiftsBySigma(events)].sort(([a], [b]) => a - b)]);
     const known = this.#composed.get(name);
     if (known !== undefined) return known;
     let epsilon = NaN;
@@ -142,6 +137,21 @@ export class ChargeBook {
     this.#composed.set(name, epsilon);
     return epsilon;
   }
+}
+
+/** The histories that no other one covers; only these can have the largest epsilon. */
+function longest(histories: readonly (readonly Charge[])[]): (readonly Charge[])[] {
+  const all = histories.map((history) => ({ history, shifts: shiftsBySigma(history.map(({ event }) => event)) }));
+  const kept: typeof all = [];
+  for (const one of all) {
+    if (kept.some((other) => covers(other.shifts, one.shifts))) continue;
+    kept.splice(0, kept.length, ...kept.filter((other) => !covers(one.shifts, other.shifts)), one);
+  }
+  return kept.map(({ history }) => history);
+}
+
+function covers(a: ReadonlyMap<number, number>, b: ReadonlyMap<number, number>): boolean {
+  return [...b].every(([sigmaSquared, shifts]) => (a.get(sigmaSquared) ?? 0) >= shifts);
 }
 
 function key(...parts: readonly string[]): string {

@@ -35,14 +35,20 @@ const ROUNDING_UNIT = 2 ** -49;
  * pair, hence no smaller loss: "connect the dots", Doroshenko et al. 2022). Throws RangeError when delta is too small or a lattice too large.
  */
 export function composedEpsilon(events: readonly LossEvent[], delta: number): number {
-  const shifts = new Map<number, number>();
-  for (const { sigmaSquared, sensitivitySquared, steps } of events) {
-    shifts.set(sigmaSquared, (shifts.get(sigmaSquared) ?? 0) + sensitivitySquared * steps);
-  }
+  const shifts = shiftsBySigma(events);
   if (shifts.size === 0) return 0;
   const lattices = Array.from(shifts, ([sigmaSquared, count]) => latticeOfOneSigma(sigmaSquared, count));
   const [only, another] = lattices;
   return epsilonOf(only && !another ? only : composed(lattices), delta);
+}
+
+/** Number of unit shifts under noise of each sigma^2: all that epsilon depends on. */
+export function shiftsBySigma(events: readonly LossEvent[]): ReadonlyMap<number, number> {
+  const shifts = new Map<number, number>();
+  for (const { sigmaSquared, sensitivitySquared, steps } of events) {
+    shifts.set(sigmaSquared, (shifts.get(sigmaSquared) ?? 0) + sensitivitySquared * steps);
+  }
+  return shifts;
 }
 
 /** Loss (n + 2 M) / (2 sigma^2), where M is the sum of n = `count` independent discrete Gaussians. */

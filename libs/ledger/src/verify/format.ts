@@ -13,6 +13,7 @@ import {
   positive,
   publicKey,
   signature,
+  sixtyFourths,
   text,
 } from './shape.ts';
 import type { Read } from './shape.ts';
@@ -22,7 +23,7 @@ export const KNOWN_VERSION = 1;
 
 const event = exactly({
   kind: oneOf('discreteGaussian'),
-  sigmaSquared: above0,
+  sigmaSquared: sixtyFourths,
   sensitivitySquared: positive,
   steps: positive,
 });

@@ -19,8 +19,7 @@ export function transform({ re, im }: Complex): void {
       im[j] = y;
     }
   }
-  const cos = new Float64Array(n / 2).map((_, k) => Math.cos((2 * Math.PI * k) / n));
-  const sin = new Float64Array(n / 2).map((_, k) => -Math.sin((2 * Math.PI * k) / n));
+  const { re: cos, im: sin } = rootsOfUnity(n);
   for (let size = 2; size <= n; size *= 2) {
     const [half, stride] = [size / 2, n / size];
     for (let start = 0; start < n; start += size) {
@@ -38,6 +37,19 @@ export function transform({ re, im }: Complex): void {
       }
     }
   }
+}
+
+const knownRoots = new Map<number, Complex>();
+
+/** exp(-2 pi i k / n) for k below n / 2. */
+function rootsOfUnity(n: number): Complex {
+  const angle = (k: number) => (-2 * Math.PI * k) / n;
+  const roots = knownRoots.get(n) ?? {
+    re: new Float64Array(n / 2).map((_, k) => Math.cos(angle(k))),
+    im: new Float64Array(n / 2).map((_, k) => Math.sin(angle(k))),
+  };
+  knownRoots.set(n, roots);
+  return roots;
 }
 
 /** Inverse of `transform`, by conjugation. */

@@ -38,6 +38,12 @@ export const positive = when<number>(
 export const amount = when<number>('a number of at least 0', (value) => typeof value === 'number' && value >= 0);
 export const above0 = when<number>('a number above 0', (value) => typeof value === 'number' && value > 0);
 
+/** The noise parameters that an exact sampler draws from. */
+export const sixtyFourths = when<number>(
+  'a positive multiple of 1/64',
+  (value) => typeof value === 'number' && value > 0 && Number.isSafeInteger(value * 64),
+);
+
 /** One of the given texts or numbers. */
 export function oneOf<const T extends string | number>(...values: readonly T[]): Read<T> {
   return when<T>(values.map((value) => JSON.stringify(value)).join(' or '), (value) => values.includes(value as T));
