@@ -1,7 +1,7 @@
-import { CONSUMERS, PATTERNS, SUBJECTS } from '@fedcarbon/contracts';
+import { CONSUMERS, PATTERNS, STREAMS, SUBJECTS } from '@fedcarbon/contracts';
 import { fromUtf8, InvalidInputError, utf8 } from '@fedcarbon/kernel';
 import { type TestNats, startNats } from '@fedcarbon/testing';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { jetstreamManager } from '@nats-io/jetstream';
 import {
   type BrokerConnection,
@@ -14,7 +14,9 @@ import {
   natsServerConfig,
   publishSigned,
 } from './index.ts';
+import { ACK_WAIT_MS } from './streams.ts';
 
+jest.setTimeout(20_000);
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const operator = { user: 'operator', password: 'p', publish: ['>'], subscribe: ['>'] };
 const federation = {
@@ -184,15 +186,29 @@ describe('JetStreamServer on a real broker', () => {
     expect(finished).toEqual(['running', 'waiting']);
   });
 
-  it('gives up waiting for a handler at the limit, and the message comes again', async () => {
+  it('gives up waiting for a handler at the limit, and hands its message to the next reader', async () => {
+    await until(async () => (await consumerInfo('cedar')).num_ack_pending === 0);
     let calls = 0;
     const never = new Promise(() => undefined);
-    await until(async () => (await consumerInfo('cedar')).num_ack_pending === 0);
     const stuck = serve('cedar', () => (calls++, never), { closeLimitMs: 50 });
     await send('cedar', 'stuck');
     await until(() => calls === 1);
     await stuck.close();
-    expect((await consumerInfo('cedar')).num_ack_pending).toBe(1);
+    const again: number[] = [];
+    serve('cedar', ({ deliveryCount }) => again.push(deliveryCount));
+    await until(() => again.length > 0);
+    expect(again).toEqual([2]);
+  });
+
+  it('keeps a message for a handler that takes longer than the acknowledgement time', async () => {
+    let calls = 0;
+    const server = serve('alder', async () => {
+      calls++;
+      await new Promise((resolve) => setTimeout(resolve, ACK_WAIT_MS + 1000));
+    });
+    await send('alder', 'slow');
+    await until(() => server.counts.handled === 1);
+    expect(calls).toBe(1);
   });
 
   it('loses nothing when the broker is killed while messages flow, for handlers that remember what they did', async () => {
@@ -228,7 +244,27 @@ describe('JetStreamServer on a real broker', () => {
       return num_pending === 0 && num_ack_pending === 0;
     });
     stopKeeping();
-  }, 20_000);
+  });
+
+  it('makes the streams again when the broker comes back without them', async () => {
+    const manager = await jetstreamManager(connection);
+    const seen = new Set<string>();
+    serve('birch', ({ payload }) => seen.add(fromUtf8(payload)));
+    const stopKeeping = keepStreams(connection, federation, silent);
+    for (const { name } of Object.values(STREAMS)) await manager.streams.delete(name);
+    await expect(send('birch', 'nowhere to go')).rejects.toThrow(/nobody listens there yet/);
+    await connection.reconnect();
+    await until(async () => {
+      try {
+        await send('birch', 'after the loss');
+        return true;
+      } catch {
+        return false;
+      }
+    });
+    await until(() => seen.has('after the loss'));
+    stopKeeping();
+  });
 
   const consumerInfo = async (holder: string) => {
     const { stream, durable } = CONSUMERS.holder(holder);

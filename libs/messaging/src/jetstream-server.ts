@@ -3,7 +3,7 @@ import { describeError, InvalidInputError } from '@fedcarbon/kernel';
 import { type ConsumerMessages, type JsMsg, jetstream } from '@nats-io/jetstream';
 import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type BrokerConnection, onReconnect } from './connection.ts';
+import { type BrokerConnection, onReconnect, whileConnected } from './connection.ts';
 import { isMissing } from './errors.ts';
 import { handlerFor, runHandler, settleWithin } from './handlers.ts';
 import type { MessagingLogger } from './logger.ts';
@@ -122,7 +122,9 @@ export class JetStreamServer extends Server implements CustomTransportStrategy {
     let complaint = '';
     while (!this.#closing.signal.aborted && !connection.isClosed()) {
       try {
-        const consumer = await jetstream(connection).consumers.get(spec.stream, spec.durable);
+        const consumer = await whileConnected(connection, () =>
+          jetstream(connection).consumers.get(spec.stream, spec.durable),
+        );
         const messages = await consumer.consume({
           max_messages: maxConcurrent,
           expires: PULL_EXPIRES_MS,

@@ -12,7 +12,7 @@ import {
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type BrokerConnection, onReconnect } from './connection.ts';
+import { type BrokerConnection, onReconnect, whileConnected } from './connection.ts';
 import { brokerError } from './errors.ts';
 import type { MessagingLogger } from './logger.ts';
 
@@ -51,9 +51,11 @@ export async function ensureStreams(
   options: { readonly replicas?: number } = {},
 ): Promise<void> {
   try {
-    const manager = await jetstreamManager(connection);
-    await Promise.all(Object.values(STREAMS).map((stream) => ensureStream(manager, stream, options.replicas ?? 1)));
-    await Promise.all(consumersOf(federation).map((consumer) => ensureConsumer(manager, consumer)));
+    await whileConnected(connection, async () => {
+      const manager = await jetstreamManager(connection);
+      await Promise.all(Object.values(STREAMS).map((stream) => ensureStream(manager, stream, options.replicas ?? 1)));
+      await Promise.all(consumersOf(federation).map((consumer) => ensureConsumer(manager, consumer)));
+    });
   } catch (error) {
     throw brokerError('making streams and consumers', error);
   }
@@ -123,12 +125,15 @@ export function keepStreams(
   let stopped = false;
   let running: Promise<void> | undefined;
   const ensure = async () => {
+    let complaint = '';
     while (!stopped && !connection.isClosed()) {
       try {
         await ensureStreams(connection, federation, options);
         return;
       } catch (error) {
-        logger.warn({ reason: describeError(error) }, 'streams are not in place yet');
+        const reason = describeError(error);
+        if (reason !== complaint) logger.warn({ reason }, 'streams are not in place yet');
+        complaint = reason;
         await pause(RETRY_MS, undefined, { ref: false });
       }
     }
