@@ -1,0 +1,47 @@
+import { PATTERNS } from '@fedcarbon/contracts';
+import type { Delivery } from '@fedcarbon/messaging';
+import { createAccountant } from '@fedcarbon/privacy';
+import { healthModule, ProblemError } from '@fedcarbon/service';
+import { describe, expect, it } from '@jest/globals';
+import { Test } from '@nestjs/testing';
+import { AppModule, DeliveriesConsumer, HoldersController } from './app.module.ts';
+import type { Holder } from './holder.ts';
+import { JournalUnwritableError } from './journal/journal.ts';
+
+const delivery = (owner: string): Delivery => ({
+  ...{ owner, subject: PATTERNS.task, deliveryCount: 1, sequence: 1 },
+  ...{ payload: new Uint8Array(), signature: new Uint8Array() },
+});
+const holder = (name: string, onTask: () => Promise<void>) => ({ name, trainer: { onTask } }) as unknown as Holder;
+
+async function compile(holders: readonly Holder[], fail: (error: JournalUnwritableError) => void = () => undefined) {
+  const health = healthModule({ ready: () => Promise.resolve({}) });
+  return Test.createTestingModule({
+    imports: [AppModule.with({ holders, epsilons: createAccountant(), health, fail })],
+  }).compile();
+}
+
+describe('the module', () => {
+  it('compiles, and hands a delivery to the holder whose consumer brought it', async () => {
+    const seen: string[] = [];
+    const named = (name: string) => holder(name, () => Promise.resolve(void seen.push(name)));
+    const module = await compile([named('alder'), named('birch')]);
+    await module.get(DeliveriesConsumer).onTask(delivery('birch'));
+    expect(seen).toEqual(['birch']);
+  });
+
+  it('ends the process when the journal cannot be written', async () => {
+    const failures: string[] = [];
+    const full = holder('alder', () => Promise.reject(new JournalUnwritableError('the disk is full')));
+    const module = await compile([full], (error) => failures.push(error.message));
+    await expect(module.get(DeliveriesConsumer).onTask(delivery('alder'))).rejects.toThrow('the disk is full');
+    expect(failures).toEqual(['the disk is full']);
+  });
+
+  it('shows the holders to callers on the same machine only', async () => {
+    const controller = (await compile([])).get(HoldersController);
+    const from = (remoteAddress: string) => () => controller.holders({ socket: { remoteAddress } });
+    for (const local of ['127.0.0.1', '::1', '::ffff:127.0.0.1']) expect(from(local)()).toEqual({ holders: [] });
+    for (const remote of ['10.0.0.1', '::ffff:10.0.0.127', '']) expect(from(remote)).toThrow(ProblemError);
+  });
+});
