@@ -18,7 +18,7 @@ import {
   toHex,
   type VerifySignature,
 } from '@fedcarbon/kernel';
-import type { NewRound, RegionalReportRow, RoundRow } from '@fedcarbon/persistence';
+import type { NewRound, RegionalReportRow } from '@fedcarbon/persistence';
 import type { Accountant } from '@fedcarbon/privacy';
 import {
   courseOf,
@@ -32,7 +32,7 @@ import {
 import { CheckpointWriter, type WrittenCheckpoint } from './checkpoint-writer.ts';
 import type { FaultPoint } from './fault-injection.ts';
 import { checkAggregate, openReport, tallyOf } from './regional-reports.ts';
-import { RoundClosing } from './round-closing.ts';
+import { modelAggregates, RoundClosing } from './round-closing.ts';
 import { roundOpenedMessage } from './round-messages.ts';
 import type { Records, Store } from './store.ts';
 
@@ -191,10 +191,8 @@ export class FederationRunner {
     const result = await store.transaction(async (records) => {
       if (!(await records.rounds.lockOpen(roundId))) return 'not_open' as const;
       if (report !== undefined) await records.rounds.addReport(report);
-      const reports = (await records.rounds.reports(roundId)).map(({ payload }) =>
-        readStatement(REGIONAL_REPORT_V1, payload),
-      );
-      const rounds = await records.rounds.list(planHash);
+      const [rows, rounds] = await Promise.all([records.rounds.reports(roundId), records.rounds.list(planHash)]);
+      const reports = rows.map(({ payload }) => readStatement(REGIONAL_REPORT_V1, payload));
       const federation: Federation = {
         rounds: rounds.map(({ index, purpose, status }) => ({ index, purpose, outcome: status })),
         reports: new Map(reports.map((stored) => [stored.region, tallyOf(stored)])),
@@ -269,11 +267,4 @@ export class FederationRunner {
     this.#nextLookMs = 0;
     this.#parts.committed();
   }
-}
-
-/** Aggregates of the released model rounds, in order. */
-export function modelAggregates(rounds: readonly RoundRow[]): Uint8Array[] {
-  return rounds.flatMap(({ purpose, aggregate }) =>
-    purpose === 'model' && aggregate !== undefined ? [aggregate] : [],
-  );
 }

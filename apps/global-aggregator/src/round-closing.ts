@@ -59,19 +59,7 @@ export class RoundClosing {
     const { outcome, reason } = close;
     const combined = combine(reports, open.bits);
     const aggregate = outcome === 'released' ? combined.aggregate() : undefined;
-    await this.#records.rounds.close(roundId, {
-      status: outcome,
-      reason,
-      closedAtMs: this.#nowMs,
-      participants: close.participants,
-      aggregate,
-      bytesUp: combined.bytes.up,
-      bytesDown: combined.bytes.down,
-      accepted: combined.accepted,
-    });
-    const earlier = rounds.flatMap((round) =>
-      round.purpose === 'model' && round.aggregate !== undefined ? [round.aggregate] : [],
-    );
+    const earlier = modelAggregates(rounds);
     const learned = purpose === 'model' && aggregate !== undefined;
     const learner = replayLearner(plan, learned ? [...earlier, aggregate] : earlier);
     this.enter({
@@ -83,7 +71,20 @@ export class RoundClosing {
       verdicts: combined.verdicts,
       ...(learned ? { modelDigest: toHex(sha256(modelBytes(learner.weights))) } : {}),
     });
-    const epsilon = largestEpsilon(plan, await this.#records.charges.committed(), composer);
+    const [charges] = await Promise.all([
+      this.#records.charges.committed(),
+      this.#records.rounds.close(roundId, {
+        status: outcome,
+        reason,
+        closedAtMs: this.#nowMs,
+        participants: close.participants,
+        aggregate,
+        bytesUp: combined.bytes.up,
+        bytesDown: combined.bytes.down,
+        accepted: combined.accepted,
+      }),
+    ]);
+    const epsilon = largestEpsilon(plan, charges, composer);
     const version = aggregate && (await this.#publish(open, close, aggregate, learner, epsilon));
     this.#announcement = {
       ...{ planHash, roundId, index, purpose, outcome },
@@ -158,4 +159,11 @@ export class RoundClosing {
     }
     return checkpoint;
   }
+}
+
+/** Aggregates of the released model rounds, in order: what the learner is replayed from. */
+export function modelAggregates(rounds: readonly RoundRow[]): Uint8Array[] {
+  return rounds.flatMap(({ purpose, aggregate }) =>
+    purpose === 'model' && aggregate !== undefined ? [aggregate] : [],
+  );
 }

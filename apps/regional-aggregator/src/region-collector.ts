@@ -208,10 +208,11 @@ export class RegionCollector {
     const reported = await store.transaction(async (records) => {
       const round = await records.rounds.lockRound(roundId);
       if (round === undefined) throw new RoundNotOpenedError(roundId);
-      const settlement = new Settlement(this.#parts, round, {
-        updates: await records.rounds.updates(roundId),
-        declines: await records.rounds.declines(roundId),
-      });
+      const [updates, declines] = await Promise.all([
+        records.rounds.updates(roundId),
+        records.rounds.declines(roundId),
+      ]);
+      const settlement = new Settlement(this.#parts, round, { updates, declines });
       for (const incident of incidents) settlement.take(incident);
       await settlement.write(records);
       faultPoint('settling');
@@ -325,22 +326,26 @@ class Settlement {
     };
   }
 
+  /** Statements that do not depend on each other go out together. */
   async write({ rounds, outbox }: RegionRecords): Promise<void> {
-    for (const update of this.#newUpdates) await rounds.recordUpdate(update);
-    for (const decline of this.#newDeclines) await rounds.recordDecline(decline);
+    const writes: Promise<unknown>[] = [
+      ...this.#newUpdates.map((update) => rounds.recordUpdate(update)),
+      ...this.#newDeclines.map((decline) => rounds.recordDecline(decline)),
+    ];
     if (this.reports) {
       const { place, signer, sha256 } = this.#parts;
       const opened = readStatement(ROUND_OPENED_V1, this.#stored.task);
       const report = regionalReport(place, this.#stored, opened, this.#updates, this.#declines);
       const signed = signStatement(REGIONAL_REPORT_V1, report, signer);
-      await rounds.report(this.#stored.roundId, signed.payload, signed.signature);
+      writes.push(rounds.report(this.#stored.roundId, signed.payload, signed.signature));
       this.#messages.push({
         subject: SUBJECTS.regionalReport(place.region.name),
         messageId: toHex(sha256(signed.payload)),
         ...signed,
       });
     }
-    if (this.#messages.length > 0) await outbox.enqueue(...this.#messages);
+    if (this.#messages.length > 0) writes.push(outbox.enqueue(...this.#messages));
+    await Promise.all(writes);
   }
 }
 

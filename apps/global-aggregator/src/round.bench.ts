@@ -1,0 +1,33 @@
+import { Trial, type Place } from './trial.support.ts';
+
+export interface RoundFigures {
+  readonly clients: number;
+  readonly rounds: number;
+  /** From the opening of a round to its close: everything between global tier, regions, accountant's tables and clients, no training. */
+  readonly millis: { readonly median: number; readonly p95: number; readonly all: readonly number[] };
+}
+
+/** Measures the coordination of rounds with scripted clients that answer at once: real services, broker (flushing) and database; leave fsync on there. */
+export async function benchRounds(place: Place, { rounds = 20 } = {}): Promise<RoundFigures> {
+  const trial = await Trial.begin(place, {
+    regions: { france: 5, belgium: 5, central: 5, nordic: 5 },
+    rounds,
+    spareRounds: 0,
+    binsPerFeature: [8, 8, 6, 10, 5, 6, 7, 8, 12, 4],
+  });
+  try {
+    const reply = await trial.requestStart();
+    if (reply.kind !== 'started') throw new Error(`not started: ${reply.message}`);
+    await trial.completed();
+    const all = (await trial.rounds()).map(({ openedAtMs, closedAtMs = NaN }) => closedAtMs - openedAtMs);
+    const sorted = [...all].sort((a, b) => a - b);
+    const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
+    return {
+      clients: trial.holders.length,
+      rounds: all.length,
+      millis: { median: at(0.5), p95: at(0.95), all },
+    };
+  } finally {
+    await trial.end();
+  }
+}
