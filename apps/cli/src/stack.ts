@@ -54,7 +54,7 @@ async function keepBroker(home: Home, supervisor: Supervisor, users: readonly Br
   const { natsServer } = resolveStack();
   const port = await freePort();
   const storeDir = home.brokerDir;
-  const configText = natsServerConfig({ port, storeDir, users, syncAlways: true });
+  const configText = natsServerConfig({ port, users, syncAlways: true });
   let url = '';
   await supervisor.keep({
     name: 'nats-server',
