@@ -80,6 +80,7 @@ export class HoldersController {
           status: holder.status(),
           ...journalView(holder.journal.state, holder.config.cap, epsilons),
           bytesSent: holder.sender.bytesSent,
+          deliveries: holder.server.counts,
           rejectedRows: holder.records.rejected,
         };
       }),

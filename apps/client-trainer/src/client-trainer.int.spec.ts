@@ -141,6 +141,10 @@ describe('client-trainer as a process on a real broker', () => {
       return all.every(({ left }) => left.length === 1 && left[0]?.verdict === 'accepted') && all;
     }, trainer.output);
     expect(answered.map(({ left }) => `1/1 ${left[0]?.digest ?? ''}`).sort()).toEqual([...charges()].sort());
+    await broker.task('alder', 1, { planHash: 'b'.repeat(64) });
+    await until(() => broker.declines.includes('plan_not_accepted'), trainer.output);
+    await broker.task('alder', 2, { bits: 9 });
+    await until(async () => (await views(trainer.url))[0]?.deliveries.refused['not_in_plan'] === 1, trainer.output);
     for (const { budget, bytesSent, rounds, rejectedRows } of answered) {
       expect(budget.epsilonSpent).toBeGreaterThan(0);
       expect(budget.epsilonSpent + budget.epsilonRemaining).toBeCloseTo(1, 9);

@@ -1,3 +1,4 @@
+import type { DeliveryCounts } from '@fedcarbon/messaging';
 import type { Accountant, BudgetCap } from '@fedcarbon/privacy';
 import type { Rejected } from './holder-records.ts';
 import { type JournalState, spentEvents } from './journal/state.ts';
@@ -30,6 +31,8 @@ export interface HolderView {
     readonly verdict: string | null;
     readonly reason?: string;
   }[];
+  /** Messages of the broker: handled, to be repeated, and refused for good by reason. */
+  readonly deliveries: DeliveryCounts;
   readonly rejectedRows: { readonly train: Rejected; readonly test: Rejected };
 }
 

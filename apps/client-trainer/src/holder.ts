@@ -22,7 +22,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { AccountantClient } from './accountant-client.ts';
 import { faultInjection } from './fault-injection.ts';
 import { type HolderRecords, readHolderRecords } from './holder-records.ts';
-import { Journal } from './journal/journal.ts';
+import { Journal, JournalUnwritableError } from './journal/journal.ts';
 import type { HolderLink } from './ports.ts';
 import { exactNoise } from './release.ts';
 import { membershipOf, Trainer } from './trainer.ts';
@@ -30,7 +30,7 @@ import { UpdateSender } from './update-sender.ts';
 
 const REQUEST_TIMEOUT_MS = 5_000;
 const RESEND_CHECK_MS = 500;
-const REBUILD_WAIT_MS = 2_000;
+const TAKE_UP_WAIT_MS = 2_000;
 /** Tasks wait for one another; receipts need not wait for them. */
 const MAX_CONCURRENT = 4;
 const NAK_DELAY_MS = 200;
@@ -49,8 +49,8 @@ export interface Holder {
   readonly log: Logger;
   /** `true`, or why it cannot work now. */
   status(): true | string;
-  /** Begins to rebuild the journal where needed and to repeat unanswered updates. */
-  start(): void;
+  /** Begins to rebuild the journal where needed, to take up what a crash left, and to repeat unanswered updates. `fail` ends the process. */
+  start(fail: (error: JournalUnwritableError) => void): void;
   close(): Promise<void>;
 }
 
@@ -105,9 +105,11 @@ export async function openHolder(
     ...{ name: holder, config, journal, records, trainer, sender, server, log },
     // Not whether the journal is rebuilt: the accountant learns of a new holder with its first plan, and a task waits for it anyway.
     status: () => brokerStatus(connection),
-    start() {
+    start(fail) {
       const closed = () => connection.isClosed();
-      void rebuild(trainer, log, closed);
+      void takeUp(trainer, log, closed).catch((error: unknown) => {
+        if (error instanceof JournalUnwritableError && !closed()) fail(error);
+      });
       timer = setInterval(() => void sender.sendDue(), RESEND_CHECK_MS);
     },
     async close() {
@@ -128,17 +130,20 @@ export function holderLink(connection: BrokerConnection): HolderLink {
   };
 }
 
-/** Rebuilds the journal in the background, so that the holder's operator sees its budget before the first task. */
-async function rebuild(trainer: Trainer, log: Logger, closed: () => boolean): Promise<void> {
+/** What was left behind, in the background: the journal's history, so that the operator sees the budget before the first task, then prepared updates. */
+async function takeUp(trainer: Trainer, log: Logger, closed: () => boolean): Promise<void> {
   let complaint = '';
-  while (!trainer.ready && !closed()) {
+  while (!closed()) {
     try {
       await trainer.rebuild();
+      await trainer.resume();
+      return;
     } catch (error) {
+      if (error instanceof JournalUnwritableError) throw error;
       const reason = describeError(error);
-      if (reason !== complaint) log.info({ reason }, 'the accountant cannot give the history of charges yet');
+      if (reason !== complaint) log.info({ reason }, 'the accountant cannot help yet; asking again');
       complaint = reason;
-      await pause(REBUILD_WAIT_MS, undefined, { ref: false });
+      await pause(TAKE_UP_WAIT_MS, undefined, { ref: false });
     }
   }
 }

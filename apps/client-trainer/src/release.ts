@@ -1,4 +1,4 @@
-import { countRecords } from '@fedcarbon/benchmark';
+import { countRecords, sensitivitySquared } from '@fedcarbon/benchmark';
 import { encodeIntegers } from '@fedcarbon/codec';
 import type { FederationPlan, RoundOpened } from '@fedcarbon/contracts';
 import { fromBase64Url, InvalidInputError, type RandomSource } from '@fedcarbon/kernel';
@@ -14,6 +14,26 @@ export function exactNoise(random: RandomSource): Noise {
     new DiscreteGaussianSampler(sigmaSquared, random).fill(samples);
     return samples;
   };
+}
+
+/**
+ * Throws InvalidInputError unless the plan charges what the releases of this file cost: an event that claims a smaller sensitivity than theirs, or another
+ * trust, would make every epsilon of the plan a false one. The holder finds out by itself, before it takes part in anything.
+ */
+export function requireTrueCosts({ privacy, recipe, benchmarks }: FederationPlan): void {
+  if (privacy.trust !== 'local') {
+    throw new InvalidInputError(`the plan's trust is "${privacy.trust}", which is not available yet; only "local" is`);
+  }
+  const costs = [
+    ['recipe.event', recipe.event, recipe.binsPerFeature.length],
+    ['benchmarks.event', benchmarks.event, sensitivitySquared(benchmarks.layout)],
+  ] as const;
+  for (const [place, event, sensitivity] of costs) {
+    if (event.sensitivitySquared === sensitivity && event.steps === 1) continue;
+    throw new InvalidInputError(
+      `${place} claims a squared sensitivity of ${String(event.sensitivitySquared)} in ${String(event.steps)} steps; the release has ${String(sensitivity)} in 1`,
+    );
+  }
 }
 
 /** The round's current iterate. Throws InvalidInputError unless a model round carries `length` finite numbers, and a benchmarks round none. */

@@ -4,6 +4,8 @@ import { createAccountant } from '@fedcarbon/privacy';
 import { healthModule, loadPlan, type ServiceDefinition } from '@fedcarbon/service';
 import { AppModule } from './app.module.ts';
 import { type Holder, openHolder } from './holder.ts';
+import type { JournalUnwritableError } from './journal/journal.ts';
+import { requireTrueCosts } from './release.ts';
 
 /** client-trainer: trains for one or more holders, each apart from the others, beside their data. It only dials out. */
 export const clientTrainer: ServiceDefinition<ClientTrainerConfig> = {
@@ -14,6 +16,12 @@ export const clientTrainer: ServiceDefinition<ClientTrainerConfig> = {
     const twice = names.find((name, i) => names.indexOf(name) < i);
     if (twice !== undefined) throw new InvalidInputError(`the configuration names the holder "${twice}" twice`);
     const plan = loadPlan(config.planFile);
+    requireTrueCosts(plan.plan);
+    const fail = (error: JournalUnwritableError) => {
+      logger.fatal({ code: error.code }, error.message);
+      process.stderr.write(`client-trainer: ${error.message}\n`);
+      process.exit(1);
+    };
     const epsilons = createAccountant();
     const opened = await Promise.allSettled(config.holders.map((holder) => openHolder(holder, plan, epsilons, logger)));
     const holders = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
@@ -30,15 +38,11 @@ export const clientTrainer: ServiceDefinition<ClientTrainerConfig> = {
         holders,
         epsilons,
         health: healthModule({ ready: () => Promise.resolve(readiness(holders)) }),
-        fail(error) {
-          logger.fatal({ code: error.code }, error.message);
-          process.stderr.write(`client-trainer: ${error.message}\n`);
-          process.exit(1);
-        },
+        fail,
       }),
       microservices: holders.map(({ server }) => server),
       started() {
-        for (const holder of holders) holder.start();
+        for (const holder of holders) holder.start(fail);
       },
       close,
     };

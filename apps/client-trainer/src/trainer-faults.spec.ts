@@ -58,6 +58,21 @@ describe('a crash', () => {
     if (point !== 'after-reserve') expect(accountant.charges()[0]).toBe(`1/1=${prepared[0] ?? ''}`);
   });
 
+  it('after the bytes are prepared is made good without the task, while the region waits for them', async () => {
+    for (const [index, waitMs] of [
+      [1, 0],
+      [2, 9000],
+    ] as const) {
+      site.crashAt = 'after-prepare';
+      await expect(site.trainer.onTask(federation.open(index))).rejects.toBeInstanceOf(PlayedCrash);
+      await site.restart();
+      site.nowMs += waitMs;
+      await site.trainer.resume();
+    }
+    expect(accountant.charges().map((charge) => charge.split('=')[0])).toEqual(['1/1']);
+    expect(site.updates()).toHaveLength(1);
+  });
+
   it('after the charge is made good without the task: what is charged is sent on the next start', async () => {
     site.crashAt = 'after-committed';
     await expect(site.trainer.onTask(federation.open(1))).rejects.toBeInstanceOf(PlayedCrash);
@@ -76,6 +91,18 @@ describe('a lost journal', () => {
     expect(accountant.charges().map((charge) => charge.split('=')[0])).toEqual(['1/1', '1/2']);
     expect(new Set(digests()).size).toBe(2);
     expect(site.updates().map(({ attempt }) => attempt)).toEqual([1, 2]);
+  });
+
+  it('costs nothing more when the receipt for the lost update comes before the task', async () => {
+    const task = federation.open(1);
+    await site.trainer.onTask(task);
+    const { holder, roundId, attempt, commit } = site.updates()[0]!;
+    const { updateDigest } = commit.statement;
+    await site.wipeJournal();
+    await site.trainer.rebuild();
+    await site.trainer.onReceipt(federation.receipt({ holder, roundId, attempt, updateDigest, verdict: 'accepted' }));
+    await site.trainer.onTask(task);
+    expect(accountant.charges()).toHaveLength(1);
   });
 
   it('before the charge: the reservation is taken up again', async () => {

@@ -113,6 +113,21 @@ export class Trainer {
   }
 
   /**
+   * Takes up what a crash has left prepared, while the region still waits for it; the task comes again only after a while. Throws when the accountant
+   * cannot be asked.
+   */
+  resume(): Promise<void> {
+    const { journal, sender, clock, membership } = this.#parts;
+    return this.#tasks.run(async () => {
+      for (const attempt of journal.state.attempts.values()) {
+        const waitedFor = clock.nowMs() < (attempt.deadlineAtMs ?? 0);
+        const ours = attempt.status === 'prepared' && attempt.planHash === membership.planHash;
+        if (ours && waitedFor && (await this.#commit(attempt))) await sender.sendDue();
+      }
+    });
+  }
+
+  /**
    * Works on the task of a round, one after the other. Returns when the round needs nothing more from this holder but a receipt.
    * Throws InvalidInputError for a task that can never be right; anything else it throws asks for the task to be delivered again.
    */
@@ -243,6 +258,7 @@ export class Trainer {
           kind: 'prepared',
           ...{ planHash, roundId, attempt, event, digest },
           payload: toBase64Url(payload),
+          deadlineAtMs: opened.openedAtMs + opened.regionalDeadlineMs,
         });
         faultPoint('after-prepare');
         return this.#known(key);

@@ -43,6 +43,8 @@ export const Fact = z.discriminatedUnion('kind', [
     event: MechanismEvent,
     digest: Sha256Hex,
     payload: Base64Url,
+    /** Until then the region waits for the update; milliseconds since the epoch. */
+    deadlineAtMs: PositiveInt,
   }),
   /** The accountant has charged the prepared bytes; they may be published from now on. */
   z.strictObject({

@@ -22,7 +22,7 @@ const digestOf = (n: number) => n.toString(16).padStart(64, '0');
 
 const prepared = (index: number, attempt: number, digest: string): Fact => ({
   kind: 'prepared',
-  ...{ planHash, roundId: roundId(index), attempt, event, digest, payload: 'AAAA' },
+  ...{ planHash, roundId: roundId(index), attempt, event, digest, payload: 'AAAA', deadlineAtMs: 1 },
 });
 const committed = (index: number, attempt: number, digest: string): Fact => ({
   kind: 'committed',

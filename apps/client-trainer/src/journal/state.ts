@@ -24,6 +24,8 @@ export interface Attempt {
   readonly digest?: string;
   /** The packed bytes, base64url; only while they are ours. */
   readonly payload?: string;
+  /** Until then the region waits for the update; milliseconds since the epoch. */
+  readonly deadlineAtMs?: number;
   readonly commit?: Embedded<CommitStatement>;
   readonly receipt?: { readonly verdict: Verdict; readonly reason?: string };
 }
