@@ -29,12 +29,12 @@ import {
   roundShape,
   stepFederation,
 } from '@fedcarbon/round';
-import { CheckpointWriter, type WrittenCheckpoint } from './checkpoint-writer.ts';
+import type { CheckpointWriter, WrittenCheckpoint } from './checkpoint-writer.ts';
 import type { FaultPoint } from './fault-injection.ts';
 import { checkAggregate, openReport, tallyOf } from './regional-reports.ts';
 import { modelAggregates, RoundClosing } from './round-closing.ts';
 import { roundOpenedMessage } from './round-messages.ts';
-import type { Records, Store } from './store.ts';
+import type { Store } from './store.ts';
 
 type Write = (fields: object, message: string) => void;
 

@@ -1,4 +1,4 @@
-import { Trial, type Place } from './trial.support.ts';
+import { Trials, type TrialServers } from './trial.support.ts';
 
 export interface RoundFigures {
   readonly clients: number;
@@ -7,15 +7,16 @@ export interface RoundFigures {
   readonly millis: { readonly median: number; readonly p95: number; readonly all: readonly number[] };
 }
 
-/** Measures the coordination of rounds with scripted clients that answer at once: real services, broker (flushing) and database; leave fsync on there. */
-export async function benchRounds(place: Place, { rounds = 20 } = {}): Promise<RoundFigures> {
-  const trial = await Trial.begin(place, {
-    regions: { france: 5, belgium: 5, central: 5, nordic: 5 },
-    rounds,
-    spareRounds: 0,
-    binsPerFeature: [8, 8, 6, 10, 5, 6, 7, 8, 12, 4],
-  });
+/** Measures the coordination of rounds with scripted clients that answer at once: real services, broker (flushing to disk) and database (leave fsync on). */
+export async function benchRounds(servers: TrialServers, { rounds = 20 } = {}): Promise<RoundFigures> {
+  const trials = new Trials(servers);
   try {
+    const trial = await trials.begin({
+      regions: { france: 5, belgium: 5, central: 5, nordic: 5 },
+      rounds,
+      spareRounds: 0,
+      binsPerFeature: [8, 8, 6, 10, 5, 6, 7, 8, 12, 4],
+    });
     const reply = await trial.requestStart();
     if (reply.kind !== 'started') throw new Error(`not started: ${reply.message}`);
     await trial.completed();
@@ -28,6 +29,6 @@ export async function benchRounds(place: Place, { rounds = 20 } = {}): Promise<R
       millis: { median: at(0.5), p95: at(0.95), all },
     };
   } finally {
-    await trial.end();
+    await trials.end();
   }
 }

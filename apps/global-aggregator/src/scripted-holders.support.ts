@@ -20,7 +20,7 @@ import {
   UPDATE_V1,
   type Update,
 } from '@fedcarbon/contracts';
-import { fromBase64Url, toBase64Url, toHex } from '@fedcarbon/kernel';
+import { toBase64Url, toHex } from '@fedcarbon/kernel';
 import { entryBytes } from '@fedcarbon/ledger';
 import {
   type BrokerConnection,
@@ -186,6 +186,3 @@ export class ScriptedHolder {
     await this.#connection.close();
   }
 }
-
-/** Number of bytes of an update's payload. */
-export const payloadBytes = (update: Update): number => fromBase64Url(update.payload).length;

@@ -9,11 +9,13 @@ const loader = new URL('../../../tools/ts.mjs', import.meta.url).href;
 export class ServiceProcess {
   /** Its structured log so far. */
   readonly log: Readonly<Record<string, unknown>>[] = [];
+  readonly app: string;
   readonly #child: ChildProcess;
   readonly exited: Promise<number | NodeJS.Signals | null>;
   #output = '';
 
   private constructor(app: string, configFile: string, fault: string | undefined) {
+    this.app = app;
     const main = fileURLToPath(new URL(`../../${app}/src/main.ts`, import.meta.url));
     const { NODE_OPTIONS: _jests, ...env } = process.env;
     this.#child = spawn(process.execPath, ['--import', loader, main, '--config', configFile], {
@@ -51,7 +53,6 @@ export class ServiceProcess {
     );
   }
 
-  /** Resident memory in MiB, where the system tells. */
   get pid(): number | undefined {
     return this.#child.pid;
   }

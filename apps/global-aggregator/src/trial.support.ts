@@ -29,8 +29,50 @@ import { ServiceProcess } from './service-process.support.ts';
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const WAIT_MS = 40_000;
 
+/** Servers for trials, as @fedcarbon/testing starts them. */
+export interface TrialServers {
+  /** Makes an empty database and returns a superuser's url for it. */
+  createDatabase(): Promise<string>;
+  startNats(options: { readonly config: string }): Promise<{ readonly url: string; stop(): Promise<void> }>;
+  temporaryFolder(purpose: string): { readonly path: string; readonly remove: () => void };
+}
+
+/** Begins trials and cleans up after them. */
+export class Trials {
+  readonly #servers: TrialServers;
+  readonly #cleanups: (() => unknown)[] = [];
+
+  constructor(servers: TrialServers) {
+    this.#servers = servers;
+  }
+
+  /** Starts broker, database and services. `fault` applies to the global-aggregator. */
+  async begin(options?: ExampleOptions, fault?: string): Promise<Trial> {
+    const { createDatabase: emptyDatabase, startNats, temporaryFolder } = this.#servers;
+    const folder = temporaryFolder('trial');
+    this.#cleanups.push(folder.remove);
+    const place = {
+      ownerUrl: await emptyDatabase(),
+      folder: folder.path,
+      startBroker: async (config: string) => {
+        const nats = await startNats({ config });
+        this.#cleanups.push(() => nats.stop());
+        return nats;
+      },
+    };
+    const trial = await Trial.begin(place, options, fault);
+    this.#cleanups.push(() => trial.end());
+    return trial;
+  }
+
+  /** Ends everything that was begun. */
+  async end(): Promise<void> {
+    for (const cleanup of this.#cleanups.splice(0).reverse()) await cleanup();
+  }
+}
+
 /** Where a trial takes place: an empty database, an empty folder, and a way to start a broker. */
-export interface Place {
+interface Place {
   /** Of a superuser. */
   readonly ownerUrl: string;
   readonly folder: string;
@@ -73,7 +115,6 @@ export class Trial {
     });
   }
 
-  /** Starts broker, database and services. `fault` applies to the global-aggregator. */
   static async begin(place: Place, options: ExampleOptions = {}, fault?: string): Promise<Trial> {
     const federation = new ExampleFederation(options);
     const { ownerUrl } = place;

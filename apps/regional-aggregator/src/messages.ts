@@ -5,11 +5,11 @@ import {
   type FederationPlan,
   isEmbeddedSignedBy,
   isSignedBy,
-  openStatement,
   type PlanMember,
   readStatement,
   type RoundOpened,
   type SignedBytes,
+  type StatementKind,
   type Update,
   UPDATE_V1,
 } from '@fedcarbon/contracts';
@@ -93,7 +93,7 @@ export function openDecline(
 }
 
 function openSenders<T extends { readonly holder: string }>(
-  kind: Parameters<typeof openStatement<T>>[0],
+  kind: StatementKind<T>,
   sender: PlanMember,
   signed: SignedBytes,
   verifySignature: VerifySignature,
