@@ -1,1 +1,1 @@
-export {};
+export { benchmarkApi } from './service.ts';

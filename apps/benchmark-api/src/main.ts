@@ -1,0 +1,4 @@
+import { runService } from '@fedcarbon/service';
+import { benchmarkApi } from './service.ts';
+
+await runService(benchmarkApi);
