@@ -1,0 +1,90 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { postgresDataDir } from '@fedcarbon/stack';
+
+const MAIN = join(import.meta.dirname, '../dist/main.js');
+
+/** What `run.json` tells of a running federation. */
+export interface RunFile {
+  readonly pid: number;
+  readonly apiUrl?: string;
+  readonly processes: readonly { readonly name: string; readonly pid?: number; readonly restarts: number }[];
+}
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+/** The built command in a home of its own. */
+export class Installation {
+  readonly home = mkdtempSync(join(tmpdir(), 'fedcarbon-e2e-'));
+  private readonly running = new Set<ChildProcess>();
+
+  /** Starts the command; `finished` settles when it has ended, `output()` is what it has printed so far. */
+  start(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    // The servers that jest runs for integration tests are not the ones that the command should use.
+    const { DATABASE_URL: _database, NATS_URL: _broker, NODE_OPTIONS: _options, ...inherited } = process.env;
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      env: { ...inherited, FEDCARBON_HOME: this.home, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.running.add(child);
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const finished = new Promise<Outcome>((done) => {
+      child.once('close', (code) => {
+        this.running.delete(child);
+        done({ code, output });
+      });
+    });
+    return { child, finished, output: () => output };
+  }
+
+  run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+    return this.start(args, env).finished;
+  }
+
+  runFile(): RunFile | undefined {
+    const file = join(this.home, 'run.json');
+    try {
+      return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as RunFile) : undefined;
+    } catch {
+      return undefined; // It is being written.
+    }
+  }
+
+  pidOf(name: string): number | undefined {
+    return this.runFile()?.processes.find((process) => process.name === name)?.pid;
+  }
+
+  /** Process ids of the machine whose command line names this home. */
+  async leftovers(): Promise<string[]> {
+    const { execFileSync } = await import('node:child_process');
+    return execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' })
+      .split('\n')
+      .filter((line) => line.includes(this.home) && !line.includes('ps -eo'));
+  }
+
+  async dispose(): Promise<void> {
+    for (const child of this.running) child.kill('SIGTERM');
+    const deadline = Date.now() + 20_000;
+    while (this.running.size > 0 && Date.now() < deadline) await pause(50);
+    for (const child of this.running) child.kill('SIGKILL');
+    rmSync(postgresDataDir(join(this.home, 'postgres')), { recursive: true, force: true });
+    rmSync(this.home, { recursive: true, force: true });
+  }
+}
+
+/** Waits until `condition` holds; fails with `what` after `timeoutMs`. */
+export async function eventually(what: string, condition: () => boolean, timeoutMs: number): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`within ${String(timeoutMs)} ms: ${what}`);
+    await pause(20);
+  }
+}

@@ -1,0 +1,231 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { BenchmarkAnswer, PositionAnswer } from '@fedcarbon/contracts';
+import { eventually, Installation, type Outcome } from './command.support.ts';
+import type { Report } from './report.ts';
+
+const TRAINING_TIMEOUT_MS = 180_000;
+
+describe('a federation from one command', () => {
+  const installation = new Installation();
+  const reportFile = join(installation.home, 'report.json');
+  const ledgerFile = join(installation.home, 'logs/ecebd-20.ledger.jsonl');
+  let outcome: Outcome;
+  let report: Report;
+  let checkpointKey: string;
+
+  beforeAll(async () => {
+    outcome = await installation.run(['start', '--rounds', '4', '--exit', '--port', '0', '--report', reportFile]);
+    if (outcome.code !== 0) throw new Error(outcome.output);
+    report = JSON.parse(readFileSync(reportFile, 'utf8')) as Report;
+    const plan = JSON.parse(readFileSync(join(installation.home, 'plans/ecebd-20/plan.json'), 'utf8')) as {
+      keys: { checkpoint: string };
+    };
+    checkpointKey = plan.keys.checkpoint;
+  }, TRAINING_TIMEOUT_MS);
+  afterAll(() => installation.dispose());
+
+  it('trains with all holders, within the budget, and reports it', () => {
+    expect(report).toMatchObject({
+      plan: { name: 'ecebd-20' },
+      clients: 20,
+      regions: 4,
+      trust: 'local',
+      adjacency: 'add-or-remove-one-record',
+      rounds: 4,
+      delta: 1e-5,
+    });
+    expect(report.epsilon.spentMax).toBeLessThanOrEqual(report.epsilon.budget);
+    // Two spare rounds of six paid-for ones are left.
+    expect(report.epsilon.spentMax).toBeGreaterThan(0.8 * report.epsilon.budget);
+    expect(report.mechanism.map(({ purpose, times }) => [purpose, times])).toEqual([
+      ['model', 4],
+      ['benchmarks', 1],
+    ]);
+    expect(Number.isFinite(report.metrics.r2)).toBe(true);
+    expect(report.bytes.up).toBeGreaterThan(20 * 5 * 100);
+  });
+
+  it('says on every line what it is, without a terminal', () => {
+    for (const index of [1, 2, 3, 4])
+      expect(outcome.output).toMatch(new RegExp(`round ${String(index)} model, 20/20 holders`));
+    expect(outcome.output).toMatch(/round 5 benchmarks, 20\/20 holders/);
+    expect(outcome.output).toMatch(/this figure exists only because the federation is a simulation/);
+    if (report.dataset.simulated) expect(outcome.output).toMatch(/SIMULATED/);
+  });
+
+  it('leaves nothing running', async () => {
+    expect(await installation.leftovers()).toEqual([]);
+  });
+
+  it('leaves a ledger that an auditor can verify, and in which a change is found', async () => {
+    expect(report.ledger.verified).toBe(true);
+    const verify = (file: string, key = checkpointKey) => installation.run(['ledger', 'verify', file, '--key', key]);
+    const sound = await verify(ledgerFile);
+    expect([sound.code, sound.output]).toEqual([0, expect.stringMatching(/^sound: \d+ entries/)]);
+
+    const lines = readFileSync(ledgerFile, 'utf8').trim().split('\n');
+    const entry = lines.findIndex((line) => line.includes('"body"'));
+    const tampered = join(installation.home, 'tampered.jsonl');
+    const body = JSON.parse(lines[entry + 30]!) as { body: string };
+    const changed = Buffer.from(body.body, 'base64url')
+      .toString()
+      .replace(/"attempt":1/, '"attempt":2')
+      .replace(/"index":1/, '"index":2');
+    lines[entry + 30] = JSON.stringify({ ...body, body: Buffer.from(changed).toString('base64url') });
+    writeFileSync(tampered, lines.join('\n'));
+    const found = await verify(tampered);
+    expect([found.code, found.output]).toEqual([1, expect.stringMatching(/^tampered[\s\S]*entry 30: /)]);
+
+    const cut = join(installation.home, 'cut.jsonl');
+    writeFileSync(cut, readFileSync(ledgerFile, 'utf8').trim().split('\n').slice(0, 60).join('\n'));
+    expect((await verify(cut)).code).toBe(2);
+    expect((await verify(ledgerFile, 'A'.repeat(43))).code).toBe(1);
+  }, 60_000);
+
+  it('goes on where it was: a second start trains nothing again, charges nothing, and serves until it is stopped', async () => {
+    const again = installation.start(['start', '--rounds', '4', '--port', '0']);
+    await eventually('serving', () => again.output().includes('serving until Ctrl-C'), 60_000);
+    const apiUrl = installation.runFile()!.apiUrl!;
+    const key = /analyst +key (\S+)/.exec(again.output())![1]!;
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+
+    const benchmarks = BenchmarkAnswer.parse(
+      await (await fetch(`${apiUrl}/v1/benchmarks?use=residential`, { headers })).json(),
+    );
+    expect(benchmarks.percentiles).toHaveLength(9);
+    expect(benchmarks.provenance).toMatchObject({
+      trust: 'local',
+      epsilon: report.epsilon.spentMax,
+      modelVersion: report.model.version,
+    });
+    const unreleased = await fetch(`${apiUrl}/v1/benchmarks?use=residential&country=FR&structure=frame-wood`, {
+      headers,
+    });
+    expect(BenchmarkAnswer.parse(await unreleased.json()).status).toBe('not_released');
+    const building = {
+      attributes: { country: 'FR', useSubtype: 'multi-family-house', structureType: 'massive-concrete', gfaM2: 1200 },
+    };
+    const position = await fetch(`${apiUrl}/v1/position`, { method: 'POST', headers, body: JSON.stringify(building) });
+    expect(PositionAnswer.parse(await position.json()).predictedIntensity).toBeGreaterThan(2);
+    expect((await fetch(`${apiUrl}/v1/benchmarks`)).status).toBe(401);
+
+    again.child.kill('SIGINT');
+    const { code, output } = await again.finished;
+    expect(code).toBe(0);
+    expect(output).toContain(report.model.digest.slice(0, 16));
+    expect(await installation.leftovers()).toEqual([]);
+  }, 120_000);
+
+  it(
+    'refuses what the budget does not allow: a further plan on the same data set is charged to the same history',
+    async () => {
+      const more = join(installation.home, 'more.json');
+      const outcomeOfMore = await installation.run([
+        'start',
+        '--rounds',
+        '3',
+        '--exit',
+        '--port',
+        '0',
+        '--report',
+        more,
+      ]);
+      expect(outcomeOfMore.code).toBe(1);
+      expect(outcomeOfMore.output).toMatch(/abandoned/);
+      expect(outcomeOfMore.output).toMatch(/without a released round/);
+    },
+    TRAINING_TIMEOUT_MS,
+  );
+});
+
+describe('a start that cannot go well ends in one sentence', () => {
+  const installation = new Installation();
+  afterAll(() => installation.dispose());
+
+  const lastLines = (text: string) => text.trim().split('\n').at(-1) ?? '';
+  const planWith = (change: (text: string) => string) => {
+    const file = join(installation.home, `plan-${String(Math.random()).slice(2)}.yaml`);
+    writeFileSync(file, change(readFileSync(join(import.meta.dirname, '../../../federations/ecebd-20.yaml'), 'utf8')));
+    return file;
+  };
+
+  it.each([
+    ['a plan that does not exist', ['--plan', 'nowhere'], /there is no plan/],
+    ['an unknown option', ['--epsilon', '2'], /--epsilon/],
+    ['a report in a folder that does not exist', ['--report', '/nonexistent/r.json'], /the folder does not exist/],
+  ])(
+    '%s',
+    async (_what, args, message) => {
+      const { code, output } = await installation.run(['start', ...args]);
+      expect(code).not.toBe(0);
+      expect(lastLines(output)).toMatch(message);
+      expect(output).not.toMatch(/\n\s+at /);
+    },
+    30_000,
+  );
+
+  it.each([
+    ['an unknown key', (text: string) => `${text}\nspeling: 1\n`, /speling/],
+    ['a negative epsilon', (text: string) => text.replace('epsilon: 1', 'epsilon: -1'), /privacy\.epsilon/],
+    ['a delta of 1/N', (text: string) => text.replace('delta: 1.0e-5', 'delta: 0.1'), /privacy\.delta/],
+    ['overlapping regions', (text: string) => text.replace('[DK, FI]', '[DK, FR]'), /FR/],
+    [
+      'a feature that does not exist',
+      (text: string) => text.replace('featureSchema:', 'features: [colour]\n  featureSchema:'),
+      /colour/,
+    ],
+    ['text that is not YAML', () => 'a: [1', /not YAML/],
+  ])(
+    'a plan with %s',
+    async (_what, change, message) => {
+      const { code, output } = await installation.run(['start', '--plan', planWith(change)]);
+      expect(code).toBe(1);
+      expect(lastLines(output)).toMatch(message);
+    },
+    30_000,
+  );
+
+  it('a port in use', async () => {
+    const server = createServer();
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    const { port } = server.address() as { port: number };
+    const { code, output } = await installation.run(['start', '--port', String(port)]);
+    await new Promise((done) => server.close(done));
+    expect(code).toBe(1);
+    expect(lastLines(output)).toMatch(new RegExp(`Port ${String(port)}, wanted for the API, is already in use`));
+  }, 30_000);
+
+  it('a database that is not there', async () => {
+    const { code, output } = await installation.run(['start', '--port', '0', '--exit'], {
+      DATABASE_URL: 'postgresql://nobody:hidden-secret@127.0.0.1:1/none',
+    });
+    expect(code).toBe(1);
+    expect(lastLines(output)).toMatch(/database/);
+    expect(output).not.toContain('hidden-secret');
+  }, 60_000);
+
+  it('a data file that is not the published one', async () => {
+    const { mkdirSync } = await import('node:fs');
+    mkdirSync(join(installation.home, 'data/ecebd'), { recursive: true });
+    writeFileSync(join(installation.home, 'data/ecebd/EU-ECB_dataset_feature_engineered.csv'), 'site_country\nFR\n');
+    const { code, output } = await installation.run(['start', '--port', '0'], {
+      FEDCARBON_DATA_DIR: join(installation.home, 'data'),
+    });
+    expect(code).toBe(1);
+    expect(lastLines(output)).toMatch(/a2f08fc4683c62f2558b820445707ac7e1e6227cdf4e2a04f2c73a38b1b67bd4/);
+  }, 30_000);
+
+  it('two at once in one folder', async () => {
+    const first = installation.start(['start', '--rounds', '1', '--port', '0']);
+    await eventually('the first has taken the folder', () => installation.runFile() !== undefined, 30_000);
+    const { code, output } = await installation.run(['start', '--port', '0']);
+    expect(code).toBe(1);
+    expect(lastLines(output)).toMatch(/a federation is running already/);
+    first.child.kill('SIGTERM');
+    expect((await first.finished).code).toBe(0);
+    expect(await installation.leftovers()).toEqual([]);
+  }, 90_000);
+});
