@@ -16,22 +16,26 @@ import { generateKeyPem, sha256, signerFromPem } from '@fedcarbon/service';
 export class ExampleFederation {
   readonly plan: FederationPlan;
   readonly planHash: string;
-  readonly accountant = signerFromPem(generateKeyPem());
+  readonly accountantPem: string;
+  readonly accountant: Signer;
   readonly #holders = new Map<string, Signer>();
 
   constructor(options: {
     readonly clients: number;
     readonly budget: { readonly epsilon: number; readonly delta: number };
     readonly event: MechanismEvent;
-    /** Another holder's keys, for a later plan of the same holders. */
+    /** An earlier plan of the same holders. */
     readonly before?: ExampleFederation;
+    /** Start of the holders' names; data sets are called after them. */
+    readonly prefix?: string;
   }) {
-    const { clients, budget, event, before } = options;
-    if (before !== undefined) this.accountant = before.accountant;
+    const { clients, budget, event, before, prefix = 'holder' } = options;
+    this.accountantPem = before?.accountantPem ?? generateKeyPem();
+    this.accountant = signerFromPem(this.accountantPem);
     const publicKey = (signer: Signer) => toBase64Url(signer.publicKey);
     const other = publicKey(signerFromPem(generateKeyPem()));
     for (let i = 1; i <= clients; i++) {
-      const name = `holder-${String(i).padStart(2, '0')}`;
+      const name = `${prefix}-${String(i).padStart(2, '0')}`;
       this.#holders.set(name, before?.signer(name) ?? signerFromPem(generateKeyPem()));
     }
     this.plan = FederationPlan.parse({
@@ -129,10 +133,13 @@ export class ExampleFederation {
     return signStatement(RESERVE_REQUEST_V1, request, this.signer(holder));
   }
 
-  /** `bytes` stand for the update; its digest is asked for. */
+  /** Digest of the bytes that stand for an update. */
+  commitDigest(bytes: string): string {
+    return createHash('sha256').update(bytes).digest('hex');
+  }
+
   commit(holder: string, round: number, attempt = 1, bytes = 'update'): SignedBytes {
-    const updateDigest = createHash('sha256').update(bytes).digest('hex');
-    const request = { ...this.#charge(holder, round, attempt), updateDigest };
+    const request = { ...this.#charge(holder, round, attempt), updateDigest: this.commitDigest(bytes) };
     return signStatement(COMMIT_REQUEST_V1, request, this.signer(holder));
   }
 

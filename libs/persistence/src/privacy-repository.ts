@@ -82,14 +82,12 @@ const HISTORY = `SELECT sigma_squared, sensitivity_squared, sum(steps) FILTER (W
   FROM privacy.reservation WHERE holder = $1 AND dataset = $2 GROUP BY sigma_squared, sensitivity_squared`;
 const EXPIRE = `UPDATE privacy.reservation SET status = 'expired'
   WHERE holder = $1 AND dataset = $2 AND status = 'reserved' AND expires_at <= $3`;
-// The unique key admits one row a charge; only an expired one is taken up again. A grant need not wait for the disk: should the machine lose power, a
-// reservation that is gone allowed no release, and the commit behind it would have flushed it along. That halves the flushes.
+// The unique key admits one row a charge; only an expired one is taken up again.
 const RESERVE = `INSERT INTO privacy.reservation
     (holder, dataset, plan_hash, round_id, attempt, sigma_squared, sensitivity_squared, steps, status, expires_at)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'reserved', $9)
   ON CONFLICT (holder, dataset, plan_hash, round_id, attempt) DO UPDATE SET status = 'reserved', expires_at = excluded.expires_at
-  WHERE reservation.status = 'expired'
-  RETURNING set_config('synchronous_commit', 'off', true)`;
+  WHERE reservation.status = 'expired'`;
 const REFUSE = `WITH refused AS (
     INSERT INTO privacy.refusal (holder, dataset, plan_hash, round_id, attempt, sigma_squared, sensitivity_squared, steps, reason)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING 1)
