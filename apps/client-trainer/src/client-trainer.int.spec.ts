@@ -1,37 +1,20 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { brokerUser } from '@fedcarbon/contracts';
+import { join } from 'node:path';
 import { natsServerConfig } from '@fedcarbon/messaging';
 import { type TestNats, startNats, temporaryFolder } from '@fedcarbon/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { HolderView } from './holder-view.ts';
 import type { FaultPoint } from './ports.ts';
-import { brokerUsers, FederationBroker, PASSWORD } from './testing/federation-broker.ts';
-import { holderFile, planText, testFederation } from './testing/federation.ts';
+import { brokerUsers, FederationBroker } from './federation-broker.support.ts';
+import { testFederation } from './example-federation.support.ts';
+import { configure, launch, listening, type TrainerProcess, until } from './trainer-process.support.ts';
 
 const holders = ['alder', 'birch', 'cedar', 'doum', 'elder'];
 const federation = testFederation(holders);
-const main = [
-  '--conditions=source',
-  '--import',
-  resolve(import.meta.dirname, '../../../tools/ts.mjs'),
-  resolve(import.meta.dirname, 'main.ts'),
-];
-const DEADLINE_MS = 20_000;
 jest.setTimeout(60_000);
-
-/** The trainer as its own process, as `npm start` runs it. */
-interface Running {
-  readonly process: ChildProcess;
-  readonly ended: Promise<[code: number | null, signal: string | null]>;
-  readonly url: string;
-  readonly output: () => string;
-  readonly complaints: () => string;
-}
 
 let nats: TestNats;
 let broker: FederationBroker;
@@ -62,66 +45,18 @@ afterEach(async () => {
   folder.remove();
 });
 
-function configure(names: readonly string[], port = 0): string {
-  writeFileSync(join(folder.path, 'plan.json'), planText(federation.plan));
-  names.forEach((holder, i) => {
-    mkdirSync(join(folder.path, holder), { recursive: true });
-    writeFileSync(join(folder.path, holder, 'train.csv'), holderFile(i, 30));
-    writeFileSync(join(folder.path, `${holder}.pem`), federation.holderPems[holder] ?? '');
-  });
-  const config = {
-    http: { host: '127.0.0.1', port },
-    planFile: 'plan.json',
-    holders: names.map((holder) => ({
-      holder,
-      broker: { servers: [nats.url], user: brokerUser.holder(holder), password: PASSWORD },
-      keyFile: `${holder}.pem`,
-      dataDir: holder,
-      journalDir: `${holder}/journal`,
-      cap: { epsilon: 1, delta: 1e-5 },
-      acceptedPlanHashes: [federation.planHash],
-    })),
-  };
-  const path = join(folder.path, 'trainer.json');
-  writeFileSync(path, JSON.stringify(config));
-  return path;
+const configureHolders = (names: readonly string[], port?: number) =>
+  configure(folder.path, federation, { holders: names, brokerUrl: nats.url, ...(port === undefined ? {} : { port }) });
+
+function begin(config: string, fault?: FaultPoint): TrainerProcess {
+  const launched = launch(config, fault === undefined ? {} : { fault });
+  running.push(launched.process);
+  return launched;
 }
 
-function launch(config: string, fault?: FaultPoint): Omit<Running, 'url'> {
-  const child = spawn(process.execPath, [...main, '--config', config], {
-    env: {
-      ...process.env,
-      NODE_OPTIONS: '',
-      NODE_ENV: 'test',
-      ...(fault === undefined ? {} : { FEDCARBON_FAULT: fault }),
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  running.push(child);
-  let output = '';
-  let complaints = '';
-  child.stdout.on('data', (data: Buffer) => (output += data.toString()));
-  child.stderr.on('data', (data: Buffer) => (complaints += data.toString()));
-  const ended = once(child, 'exit') as Promise<[number | null, string | null]>;
-  return { process: child, ended, output: () => output, complaints: () => complaints };
-}
-
-async function start(config: string, fault?: FaultPoint): Promise<Running> {
-  const launched = launch(config, fault);
-  const url = await until(() => /"url":"([^"]+)"/.exec(launched.output())?.[1], launched.complaints);
-  return { ...launched, url };
-}
-
-/** The first defined and true value of `look`. */
-async function until<T>(
-  look: () => T | false | undefined | Promise<T | false | undefined>,
-  why?: () => string,
-): Promise<T> {
-  for (const end = Date.now() + DEADLINE_MS; Date.now() < end; await pause(20)) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-  }
-  throw new Error(`waited in vain: ${why?.() ?? ''}`);
+async function start(config: string, fault?: FaultPoint): Promise<TrainerProcess & { readonly url: string }> {
+  const launched = begin(config, fault);
+  return { ...launched, url: await listening(launched) };
 }
 
 async function views(url: string): Promise<HolderView[]> {
@@ -133,7 +68,7 @@ const charges = () => broker.accountant.charges().map((charge) => charge.replace
 
 describe('client-trainer as a process on a real broker', () => {
   it('takes five holders through a round, shows what left the site, stays small, and stops at once', async () => {
-    const trainer = await start(configure(holders));
+    const trainer = await start(configureHolders(holders));
     expect((await fetch(`${trainer.url}/readyz`)).status).toBe(200);
     await Promise.all(holders.map((holder) => broker.task(holder, 1)));
     const answered = await until(async () => {
@@ -159,7 +94,7 @@ describe('client-trainer as a process on a real broker', () => {
     'killed %s: the same digest is charged and sent, and no other',
     async (fault) => {
       broker.answers = false;
-      const config = configure(['alder']);
+      const config = configureHolders(['alder']);
       const first = await start(config, fault);
       await broker.task('alder', 1);
       expect(await first.ended).toEqual([null, 'SIGKILL']);
@@ -176,7 +111,7 @@ describe('client-trainer as a process on a real broker', () => {
 
   it('whose journal is wiped after publishing makes a new attempt, a second charge, and never a second digest', async () => {
     broker.answers = false;
-    const config = configure(['alder']);
+    const config = configureHolders(['alder']);
     const first = await start(config);
     await broker.task('alder', 1);
     await until(() => broker.updates.length === 1, first.output);
@@ -194,7 +129,7 @@ describe('client-trainer as a process on a real broker', () => {
   });
 
   it('lives through a restart of the broker', async () => {
-    const trainer = await start(configure(['alder']));
+    const trainer = await start(configureHolders(['alder']));
     await broker.task('alder', 1);
     await until(() => broker.updates.length === 1, trainer.output);
     await nats.restart();
@@ -233,9 +168,9 @@ describe('client-trainer as a process on a real broker', () => {
       },
     ],
   ])('does not start %s, and says why in one sentence', async (_, sentence, prepare) => {
-    const config = configure(['alder']);
+    const config = configureHolders(['alder']);
     prepare();
-    const launched = launch(config);
+    const launched = begin(config);
     const [code] = await launched.ended;
     expect(code).not.toBe(0);
     expect(launched.complaints()).toMatch(sentence);
@@ -246,10 +181,10 @@ describe('client-trainer as a process on a real broker', () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const { port } = taken.address() as { port: number };
-    const launched = launch(configure(['alder'], port));
+    const launched = begin(configureHolders(['alder'], port));
     expect((await launched.ended)[0]).toBe(1);
     expect(launched.complaints()).toMatch(/is in use/);
     taken.close();
-    await start(configure(['alder']));
+    await start(configureHolders(['alder']));
   });
 });

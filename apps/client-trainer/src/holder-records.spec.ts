@@ -4,7 +4,7 @@ import { InvalidInputError } from '@fedcarbon/kernel';
 import { temporaryFolder } from '@fedcarbon/testing';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readHolderRecords } from './holder-records.ts';
-import { holderFile, testFederation } from './testing/federation.ts';
+import { holderFile, testFederation } from './example-federation.support.ts';
 
 const { plan } = testFederation(['alder']);
 

@@ -1,7 +1,7 @@
 import { InvalidInputError } from '@fedcarbon/kernel';
 import { describe, expect, it } from '@jest/globals';
 import { requireTrueCosts } from './release.ts';
-import { testFederation } from './testing/federation.ts';
+import { testFederation } from './example-federation.support.ts';
 
 const { plan } = testFederation(['alder']);
 

@@ -2,9 +2,9 @@ import { decide } from '@fedcarbon/privacy';
 import { describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import type { FaultPoint } from './ports.ts';
-import { FakeAccountant } from './testing/fake-accountant.ts';
-import { testFederation } from './testing/federation.ts';
-import { Site } from './testing/site.ts';
+import { FakeAccountant } from './fake-accountant.support.ts';
+import { testFederation } from './example-federation.support.ts';
+import { Site } from './site.support.ts';
 
 jest.setTimeout(60_000);
 

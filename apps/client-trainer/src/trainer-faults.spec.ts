@@ -2,9 +2,9 @@ import { InvalidInputError } from '@fedcarbon/kernel';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { AccountantAnswerError } from './accountant-client.ts';
 import type { FaultPoint } from './ports.ts';
-import { FakeAccountant } from './testing/fake-accountant.ts';
-import { testFederation } from './testing/federation.ts';
-import { PlayedCrash, Site } from './testing/site.ts';
+import { FakeAccountant } from './fake-accountant.support.ts';
+import { testFederation } from './example-federation.support.ts';
+import { PlayedCrash, Site } from './site.support.ts';
 
 const federation = testFederation(['alder']);
 const { keys } = federation;

@@ -7,9 +7,9 @@ import { localSum } from '@fedcarbon/learning';
 import { decide } from '@fedcarbon/privacy';
 import { sha256, signerFromPem, verifySignature } from '@fedcarbon/service';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { FakeAccountant } from './testing/fake-accountant.ts';
-import { testFederation } from './testing/federation.ts';
-import { Site, type SiteOptions } from './testing/site.ts';
+import { FakeAccountant } from './fake-accountant.support.ts';
+import { testFederation } from './example-federation.support.ts';
+import { Site, type SiteOptions } from './site.support.ts';
 
 const federation = testFederation(['alder', 'birch']);
 const { plan, planHash, keys } = federation;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { InvalidInputError } from '@fedcarbon/kernel';
 import { temporaryFolder } from '@fedcarbon/testing';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { silent } from '../testing/site.ts';
+import { silent } from '../site.support.ts';
 import type { FactOf } from './facts.ts';
 import { Journal, type JournalFile, type JournalOptions, JournalUnwritableError } from './journal.ts';
 import { LockedError } from './lock-file.ts';

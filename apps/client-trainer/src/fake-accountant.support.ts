@@ -16,7 +16,7 @@ import {
 } from '@fedcarbon/contracts';
 import { fromBase64Url } from '@fedcarbon/kernel';
 import { verifySignature } from '@fedcarbon/service';
-import type { TestFederation } from './federation.ts';
+import type { TestFederation } from './example-federation.support.ts';
 
 interface Reservation {
   readonly request: ReserveRequest;

@@ -5,15 +5,15 @@ import { type AccountantCall, type SignedBytes, UPDATE_V1, type Update, readStat
 import { utf8 } from '@fedcarbon/kernel';
 import { createAccountant } from '@fedcarbon/privacy';
 import { cryptoRandom, sha256, signerFromPem, verifySignature } from '@fedcarbon/service';
-import { AccountantClient } from '../accountant-client.ts';
-import { type HolderRecords, readHolderRecords } from '../holder-records.ts';
-import { Journal } from '../journal/journal.ts';
-import type { FaultPoint, HolderLink, Log, Noise } from '../ports.ts';
-import { exactNoise } from '../release.ts';
-import { membershipOf, Trainer } from '../trainer.ts';
-import { UpdateSender } from '../update-sender.ts';
-import type { FakeAccountant } from './fake-accountant.ts';
-import { holderFile, type TestFederation } from './federation.ts';
+import { AccountantClient } from './accountant-client.ts';
+import { type HolderRecords, readHolderRecords } from './holder-records.ts';
+import { Journal } from './journal/journal.ts';
+import type { FaultPoint, HolderLink, Log, Noise } from './ports.ts';
+import { exactNoise } from './release.ts';
+import { membershipOf, Trainer } from './trainer.ts';
+import { UpdateSender } from './update-sender.ts';
+import type { FakeAccountant } from './fake-accountant.support.ts';
+import { holderFile, type TestFederation } from './example-federation.support.ts';
 
 export const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 

@@ -21,9 +21,9 @@ import {
   RequestServer,
   type SignedRequest,
 } from '@fedcarbon/messaging';
-import { FakeAccountant } from './fake-accountant.ts';
-import type { TestFederation } from './federation.ts';
-import { silent } from './site.ts';
+import { FakeAccountant } from './fake-accountant.support.ts';
+import type { TestFederation } from './example-federation.support.ts';
+import { silent } from './site.support.ts';
 
 export const PASSWORD = 'only-for-tests';
 
