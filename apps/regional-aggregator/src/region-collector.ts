@@ -1,12 +1,9 @@
 import {
   openStatement,
   readStatement,
-  RECEIPT_V1,
-  REGIONAL_REPORT_V1,
   ROUND_OPENED_V1,
   type RoundOpened,
   type SignedBytes,
-  signStatement,
   SUBJECTS,
 } from '@fedcarbon/contracts';
 import {
@@ -16,24 +13,16 @@ import {
   InvalidInputError,
   type Sha256,
   type Signer,
-  toHex,
   type VerifySignature,
 } from '@fedcarbon/kernel';
-import type { DeclinedRow, NewOutboxMessage, RegionRoundRow, RegionUpdateRow } from '@fedcarbon/persistence';
-import {
-  type Answer,
-  checkRoundOpened,
-  pickClients,
-  type RegionEffect,
-  type RegionEvent,
-  type RegionRound,
-  stepRegion,
-} from '@fedcarbon/round';
+import type { NewOutboxMessage, RegionRoundRow } from '@fedcarbon/persistence';
+import { checkRoundOpened, pickClients } from '@fedcarbon/round';
 import { Batches } from './batches.ts';
 import type { FaultPoint } from './fault-injection.ts';
 import { openDecline, openUpdate, problemOf, type RegionInPlan, senderOf } from './messages.ts';
-import { regionalReport, taskId } from './report.ts';
-import type { RegionRecords, RegionStore } from './store.ts';
+import { taskId } from './report.ts';
+import { type Incident, settle } from './settlement.ts';
+import type { RegionStore } from './store.ts';
 
 type Write = (fields: object, message: string) => void;
 
@@ -65,10 +54,6 @@ export class RoundNotOpenedError extends FedcarbonError {
     super('round_not_opened', `round ${roundId} is not open here yet`);
   }
 }
-
-type Update = Extract<RegionEvent, { type: 'update' }> & { readonly payload: Uint8Array; readonly sequence: number };
-type Decline = Extract<RegionEvent, { type: 'decline' }> & { readonly signed: SignedBytes };
-type Incident = Update | Decline | Extract<RegionEvent, { type: 'tick' }>;
 
 /** About a minute of growing delays: long after every deadline of the round. */
 const MAX_DELIVERIES_BEFORE_OPENING = 20;
@@ -110,12 +95,8 @@ export class RegionCollector {
       task: signed.payload,
       taskSignature: signed.signature,
     };
-    const isNew = await store.transaction(async ({ rounds, outbox }) => {
-      if (!(await rounds.openRound(round))) return false;
-      await outbox.enqueue(...picked.map((holder) => taskMessage(round, holder)));
-      return true;
-    });
-    if (!isNew) return;
+    const tasks = picked.map((holder) => taskMessage(round, holder));
+    if (!(await store.openRound(round, tasks))) return;
     this.#remember(opened);
     this.#nextLookMs = Math.min(this.#nextLookMs, deadlineAtMs);
     committed();
@@ -160,7 +141,7 @@ export class RegionCollector {
     this.#looking = true;
     try {
       this.#nextLookMs = nowMs + LOOK_MS;
-      const collecting = await store.records.rounds.collecting();
+      const collecting = await store.collecting();
       const pending = collecting.filter(({ deadlineAtMs }) => deadlineAtMs > nowMs);
       this.#nextLookMs = Math.min(this.#nextLookMs, ...pending.map(({ deadlineAtMs }) => deadlineAtMs));
       for (const { roundId, deadlineAtMs } of collecting) {
@@ -174,11 +155,10 @@ export class RegionCollector {
   /** Sends the tasks of running rounds again to members that have not answered: the broker may have lost them, and whoever has its task does nothing. */
   async sendTasksAgain(): Promise<void> {
     const { store, committed } = this.#parts;
-    const { rounds, outbox } = store.records;
-    for (const round of await rounds.collecting()) {
-      const answered = await rounds.answered(round.roundId);
+    for (const round of await store.collecting()) {
+      const answered = await store.answered(round.roundId);
       for (const holder of round.picked) {
-        if (!answered.has(holder)) await outbox.enqueueAgain(taskMessage(round, holder));
+        if (!answered.has(holder)) await store.enqueueAgain(taskMessage(round, holder));
       }
     }
     committed();
@@ -187,7 +167,7 @@ export class RegionCollector {
   async #openedRound(roundId: string, { deliveryCount }: Incoming): Promise<RoundOpened> {
     const known = this.#opened.get(roundId);
     if (known !== undefined) return known;
-    const stored = await this.#parts.store.records.rounds.round(roundId);
+    const stored = await this.#parts.store.round(roundId);
     if (stored === undefined) {
       if (deliveryCount < MAX_DELIVERIES_BEFORE_OPENING) throw new RoundNotOpenedError(roundId);
       throw new InvalidInputError(`round ${roundId} was never opened here`, { code: 'unknown_round' });
@@ -204,148 +184,20 @@ export class RegionCollector {
 
   /** All that came in together about one round, in one transaction under its lock. */
   async #settle(roundId: string, incidents: readonly Incident[]): Promise<void> {
-    const { store, place, log, committed, faultPoint } = this.#parts;
-    const reported = await store.transaction(async (records) => {
-      const round = await records.rounds.lockRound(roundId);
-      if (round === undefined) throw new RoundNotOpenedError(roundId);
-      const [updates, declines] = await Promise.all([
-        records.rounds.updates(roundId),
-        records.rounds.declines(roundId),
-      ]);
-      const settlement = new Settlement(this.#parts, round, { updates, declines });
-      for (const incident of incidents) settlement.take(incident);
-      await settlement.write(records);
-      faultPoint('settling');
-      return settlement.reports;
-    });
+    const { store, place, clock, log, committed, faultPoint } = this.#parts;
+    const settled = await store.settle(roundId, (situation) =>
+      settle(this.#parts, situation, incidents, clock.nowMs()),
+    );
+    if (settled === undefined) throw new RoundNotOpenedError(roundId);
     committed();
-    if (!reported) return;
+    const region = place.region.name;
+    for (const { holder, attempt, verdict, reason } of settled.updates) {
+      if (verdict !== 'accepted')
+        log.warn({ region, roundId, holder, attempt, verdict, reason }, 'update not accepted');
+    }
+    if (settled.report === undefined) return;
+    log.info({ region, roundId }, 'round reported');
     faultPoint('reported');
-    log.info({ region: place.region.name, roundId }, 'round reported');
-  }
-}
-
-/** What one transaction finds out and writes about a round. */
-class Settlement {
-  readonly #parts: CollectorParts;
-  readonly #stored: RegionRoundRow;
-  readonly #nowMs: number;
-  readonly #updates: RegionUpdateRow[];
-  readonly #declines: DeclinedRow[];
-  readonly #newUpdates: RegionUpdateRow[] = [];
-  readonly #newDeclines: DeclinedRow[] = [];
-  readonly #messages: NewOutboxMessage[] = [];
-  #round: RegionRound;
-  /** Whether the round's report is to go out. */
-  reports = false;
-
-  constructor(
-    parts: CollectorParts,
-    stored: RegionRoundRow,
-    { updates, declines }: { readonly updates: RegionUpdateRow[]; readonly declines: DeclinedRow[] },
-  ) {
-    this.#parts = parts;
-    this.#stored = stored;
-    this.#nowMs = parts.clock.nowMs();
-    this.#updates = updates;
-    this.#declines = declines;
-    const answers = new Map<string, Answer>(declines.map(({ holder }) => [holder, { kind: 'declined' }]));
-    for (const { holder, attempt, updateDigest, verdict } of updates) {
-      if (verdict === 'accepted') answers.set(holder, { kind: 'accepted', attempt, updateDigest });
-    }
-    const { picked, deadlineAtMs, status } = stored;
-    this.#round = { picked, deadlineAtMs, answers, reported: status === 'reported' };
-  }
-
-  take(incident: Incident): void {
-    if (incident.type === 'update' && this.#answerAgain(incident)) return;
-    const before = this.#round;
-    const { round, effects } = stepRegion(before, incident, this.#nowMs);
-    this.#round = round;
-    if (incident.type === 'decline' && round.answers !== before.answers) {
-      const row = {
-        roundId: this.#stored.roundId,
-        holder: incident.holder,
-        decline: incident.signed.payload,
-        signature: incident.signed.signature,
-        receivedAtMs: this.#nowMs,
-      };
-      this.#newDeclines.push(row);
-      this.#declines.push(row);
-    }
-    for (const effect of effects) {
-      if (effect.type === 'report') this.reports = true;
-      else if (incident.type === 'update') this.#give(effect, incident);
-    }
-  }
-
-  /** The same update gets the same receipt, as a message of its own: its first one may be lost. */
-  #answerAgain({ holder, attempt, updateDigest, sequence }: Update): boolean {
-    const known = this.#updates.find(
-      (row) => row.holder === holder && row.attempt === attempt && row.updateDigest === updateDigest,
-    );
-    if (known === undefined) return false;
-    const { subject, payload, signature, messageId } = this.#receiptMessage(known);
-    this.#messages.push({ subject, payload, signature, messageId: `${messageId}:${String(sequence)}` });
-    return true;
-  }
-
-  #give(effect: Extract<RegionEffect, { type: 'receipt' }>, { payload }: Update): void {
-    const { place, signer } = this.#parts;
-    const { roundId } = this.#stored;
-    const { holder, attempt, updateDigest, verdict, reason } = effect;
-    const { planHash, region } = place;
-    const receipt = signStatement(
-      RECEIPT_V1,
-      {
-        ...{ planHash, roundId, region: region.name, holder, attempt, updateDigest, verdict },
-        ...(reason === undefined ? {} : { reason }),
-      },
-      signer,
-    );
-    const row = {
-      ...{ roundId, holder, attempt, updateDigest, payload, verdict, reason },
-      receipt: receipt.payload,
-      receiptSignature: receipt.signature,
-      receivedAtMs: this.#nowMs,
-    };
-    this.#updates.push(row);
-    this.#newUpdates.push(row);
-    this.#messages.push(this.#receiptMessage(row));
-    if (verdict !== 'accepted') {
-      this.#parts.log.warn({ region: region.name, roundId, holder, attempt, verdict, reason }, 'update not accepted');
-    }
-  }
-
-  #receiptMessage({ holder, receipt, receiptSignature }: RegionUpdateRow): NewOutboxMessage {
-    return {
-      subject: SUBJECTS.receipt(holder),
-      messageId: toHex(this.#parts.sha256(receipt)),
-      payload: receipt,
-      signature: receiptSignature,
-    };
-  }
-
-  /** Statements that do not depend on each other go out together. */
-  async write({ rounds, outbox }: RegionRecords): Promise<void> {
-    const writes: Promise<unknown>[] = [
-      ...this.#newUpdates.map((update) => rounds.recordUpdate(update)),
-      ...this.#newDeclines.map((decline) => rounds.recordDecline(decline)),
-    ];
-    if (this.reports) {
-      const { place, signer, sha256 } = this.#parts;
-      const opened = readStatement(ROUND_OPENED_V1, this.#stored.task);
-      const report = regionalReport(place, this.#stored, opened, this.#updates, this.#declines);
-      const signed = signStatement(REGIONAL_REPORT_V1, report, signer);
-      writes.push(rounds.report(this.#stored.roundId, signed.payload, signed.signature));
-      this.#messages.push({
-        subject: SUBJECTS.regionalReport(place.region.name),
-        messageId: toHex(sha256(signed.payload)),
-        ...signed,
-      });
-    }
-    if (this.#messages.length > 0) writes.push(outbox.enqueue(...this.#messages));
-    await Promise.all(writes);
   }
 }
 

@@ -61,9 +61,12 @@ export async function openRegion(
     logger,
     pollMs: OUTBOX_POLL_MS,
   });
+  const faultPoint = faultInjection();
   const collector = new RegionCollector({
     place: { plan, planHash, region },
-    store: storeOf(database, name),
+    store: storeOf(database, name, () => {
+      faultPoint('settling');
+    }),
     signer,
     sha256,
     verifySignature,
@@ -72,7 +75,7 @@ export async function openRegion(
     committed: () => {
       outbox.poke();
     },
-    faultPoint: faultInjection(),
+    faultPoint,
   });
   const attempt = (work: Promise<void>, what: string) => {
     work.catch((error: unknown) => {

@@ -1,9 +1,16 @@
 import { decodeIntegers, encodeIntegers, sumModulo } from '@fedcarbon/codec';
-import { DECLINE_V1, readStatement, RECEIPT_V1, type RegionalReport, type RoundOpened } from '@fedcarbon/contracts';
+import {
+  DECLINE_V1,
+  type PlanMember,
+  readStatement,
+  RECEIPT_V1,
+  type RegionalReport,
+  type RoundOpened,
+} from '@fedcarbon/contracts';
 import { toBase64Url } from '@fedcarbon/kernel';
-import type { DeclinedRow, RegionRoundRow, RegionUpdateRow } from '@fedcarbon/persistence';
 import { messageBytes, updateBytes } from './message-size.ts';
 import type { RegionInPlan } from './messages.ts';
+import type { Situation } from './store.ts';
 
 /** Message id of a task. */
 export const taskId = (roundId: string, holder: string): string => `task:${roundId}:${holder}`;
@@ -11,10 +18,8 @@ export const taskId = (roundId: string, holder: string): string => `task:${round
 /** What a region sends on about a round: the modular sum of the accepted updates, every verdict so far, and who declined. */
 export function regionalReport(
   { planHash, region }: RegionInPlan,
-  round: RegionRoundRow,
   opened: RoundOpened,
-  updates: readonly RegionUpdateRow[],
-  declines: readonly DeclinedRow[],
+  { round, updates, declines }: Situation,
 ): RegionalReport {
   const inOrder = [...updates].sort((a, b) =>
     a.holder < b.holder ? -1 : a.holder > b.holder ? 1 : a.attempt - b.attempt,
@@ -40,24 +45,16 @@ export function regionalReport(
         statement: readStatement(DECLINE_V1, decline),
         signature: toBase64Url(signature),
       })),
-    bytes: bytesOf({ round, opened, updates, declines, members: region.members }),
+    bytes: bytesOf(region.members, opened, { round, updates, declines }),
   };
 }
 
 /** Every distinct message counts once; what the broker repeats does not. */
-function bytesOf({
-  round,
-  opened,
-  updates,
-  declines,
-  members,
-}: {
-  readonly round: RegionRoundRow;
-  readonly opened: RoundOpened;
-  readonly updates: readonly RegionUpdateRow[];
-  readonly declines: readonly DeclinedRow[];
-  readonly members: RegionInPlan['region']['members'];
-}): RegionalReport['bytes'] {
+function bytesOf(
+  members: readonly PlanMember[],
+  opened: RoundOpened,
+  { round, updates, declines }: Situation,
+): RegionalReport['bytes'] {
   const total = (sizes: readonly number[]) => sizes.reduce((sum, size) => sum + size, 0);
   return {
     up: total([
