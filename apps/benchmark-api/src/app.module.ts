@@ -5,6 +5,7 @@ import { AccessGuard } from './http/access.guard.ts';
 import { ApiKeys } from './http/api-keys.ts';
 import { LedgerExportController, SESSION } from './http/ledger-export.controller.ts';
 import { ServedPlan } from './http/served-plan.ts';
+import { PagesController } from './http/pages.controller.ts';
 import { V1Controller } from './http/v1.controller.ts';
 
 export interface AppParts {
@@ -27,7 +28,7 @@ export class AppModule implements OnModuleInit {
     return {
       module: AppModule,
       imports: [health],
-      controllers: [V1Controller, LedgerExportController],
+      controllers: [PagesController, V1Controller, LedgerExportController],
       providers: [
         AccessGuard,
         { provide: ServedPlan, useValue: served },
