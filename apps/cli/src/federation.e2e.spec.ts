@@ -133,9 +133,16 @@ describe('a federation from one command', () => {
         '--report',
         more,
       ]);
-      expect(outcomeOfMore.code).toBe(1);
-      expect(outcomeOfMore.output).toMatch(/abandoned/);
-      expect(outcomeOfMore.output).toMatch(/without a released round/);
+      if (outcomeOfMore.code !== 0) throw new Error(outcomeOfMore.output);
+      const second = JSON.parse(readFileSync(more, 'utf8')) as Report;
+      // The first plan left its two spare rounds: enough for one round of this plan, not for two.
+      expect(second.rounds).toBe(1);
+      expect(outcomeOfMore.output).toMatch(/round 2 model abandoned/);
+      expect(outcomeOfMore.output).toMatch(/ended early after 1 of 3 rounds/);
+      expect(second.epsilon.spentMax).toBeGreaterThan(report.epsilon.spentMax);
+      expect(second.epsilon.spentMax).toBeLessThanOrEqual(second.epsilon.budget);
+      expect(second.ledger.size).toBeGreaterThan(report.ledger.size);
+      expect(second.ledger.verified).toBe(true);
     },
     TRAINING_TIMEOUT_MS,
   );

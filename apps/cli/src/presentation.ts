@@ -68,7 +68,7 @@ export function resultLines(report: Report, benchmarks: readonly BenchmarkAnswer
   const { dataset, metrics, epsilon, plan, ledger, model, mechanism } = report;
   const lines = [
     '',
-    `${plan.name}: ${String(report.rounds)} rounds, ${String(report.clients)} holders in ${String(report.regions)} regions, trust ${report.trust}`,
+    `${plan.name}: ${roundsText(report)}, ${String(report.clients)} holders in ${String(report.regions)} regions, trust ${report.trust}`,
     dataset.simulated
       ? `data          SIMULATED stock (${String(dataset.records)} records): figures say nothing about real buildings`
       : `data          ${dataset.name}, ${String(dataset.records)} records${rejectedText(dataset.rejected)}`,
@@ -85,8 +85,18 @@ export function resultLines(report: Report, benchmarks: readonly BenchmarkAnswer
     `ledger        ${String(ledger.size)} entries, root ${ledger.head.slice(0, 16)}, ${ledger.verified ? 'verified by an independent program' : 'NOT VERIFIED'}`,
     '',
   ];
-  for (const answer of benchmarks) lines.push(...benchmarkLines(answer));
+  const answered = benchmarks.filter(({ percentiles }) => percentiles.some(({ status }) => status === 'ok'));
+  for (const answer of answered) lines.push(...benchmarkLines(answer));
+  const others = benchmarks.filter((answer) => !answered.includes(answer));
+  if (others.length > 0)
+    lines.push(`insufficient data (the noise is larger than the answer): ${others.map(segmentName).join('; ')}`);
   return lines;
+}
+
+function roundsText({ rounds, plannedRounds }: Report): string {
+  return rounds < plannedRounds
+    ? `ended early after ${String(rounds)} of ${String(plannedRounds)} rounds (budgets or spare rounds ran out)`
+    : `${String(rounds)} rounds`;
 }
 
 function rejectedText(rejected: Readonly<Record<string, number>>): string {
@@ -96,22 +106,25 @@ function rejectedText(rejected: Readonly<Record<string, number>>): string {
     : `; rejected: ${reasons.map(([reason, count]) => `${String(count)} ${reason}`).join(', ')}`;
 }
 
-function benchmarkLines({ segment, unit, percentiles, confidence, status, reason }: BenchmarkAnswer): string[] {
-  const name = Object.entries(segment)
-    .map(([key, value]) => `${key} ${value}`)
-    .join(', ');
-  const title = `${name} (${unit}, ${String(Math.round(confidence * 100))} % intervals)`;
-  if (status === 'not_released') return [`${title}: not released${reason === undefined ? '' : `, ${reason}`}`];
-  const usable = percentiles.filter((percentile) => percentile.status === 'ok');
-  if (usable.length === 0) return [`${title}: insufficient data, the noise is larger than the answer`];
+/** The segment without its use, which all have in common, unless that is all there is. */
+function segmentName({ segment }: BenchmarkAnswer): string {
+  const { use, ...filters } = segment;
+  const parts = Object.entries(filters).map(([key, value]) => `${key} ${value}`);
+  return parts.length > 0 ? parts.join(', ') : (use ?? 'all');
+}
+
+function benchmarkLines(answer: BenchmarkAnswer): string[] {
+  const { unit, percentiles, confidence } = answer;
+  const usable = percentiles.filter(({ status }) => status === 'ok');
+  const missing = percentiles.filter(({ status }) => status !== 'ok').map(({ level }) => percent(level));
   return [
-    title,
+    `${segmentName(answer)} (${unit}, ${String(Math.round(confidence * 100))} % intervals)`,
     ...usable.map(
       ({ level, value, low, high }) =>
-        `  p${String(Math.round(level * 100))}  ${value.toFixed(2).padStart(7)}   [${low.toFixed(2)}, ${high.toFixed(2)}]`,
+        `  ${percent(level)}  ${value.toFixed(2).padStart(7)}   [${low.toFixed(2)}, ${high.toFixed(2)}]`,
     ),
-    ...(usable.length < percentiles.length
-      ? [`  (${String(percentiles.length - usable.length)} other percentiles: insufficient data)`]
-      : []),
+    ...(missing.length === 0 ? [] : [`  ${missing.join(', ')}: insufficient data`]),
   ];
 }
+
+const percent = (level: number) => `p${String(Math.round(level * 100))}`;

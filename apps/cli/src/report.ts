@@ -28,8 +28,9 @@ export interface Report {
   readonly regions: number;
   readonly trust: string;
   readonly adjacency: string;
-  /** Released model rounds. */
+  /** Released model rounds; fewer than planned when the federation ended early. */
   readonly rounds: number;
+  readonly plannedRounds: number;
   /** What ran: each event, and how many rounds were opened with it (abandoned ones are charged too). */
   readonly mechanism: readonly { readonly purpose: Purpose; readonly event: MechanismEvent; readonly times: number }[];
   readonly epsilon: { readonly budget: number; readonly spentMax: number };
@@ -96,6 +97,7 @@ export async function collectResults(
       trust: plan.privacy.trust,
       adjacency: plan.privacy.adjacency,
       rounds: model.rounds,
+      plannedRounds: plan.recipe.rounds,
       mechanism: [
         { purpose: 'model', event: plan.recipe.event, times: ran('model') },
         { purpose: 'benchmarks', event: plan.benchmarks.event, times: ran('benchmarks') },

@@ -183,15 +183,16 @@ async function watchTraining({
       const closed = rounds.filter(({ outcome }) => outcome !== 'open').sort((a, b) => a.index - b.index);
       for (const round of closed.slice(shown)) {
         const { models } = await api.get('/v1/models', ModelsAnswer);
-        const model = models.find(({ roundId }) => roundId === round.roundId);
+        const published = models.find(({ roundId }) => roundId === round.roundId);
         const accuracy =
-          model === undefined
+          published === undefined
             ? undefined
-            : evaluation.score(plan, await api.get(`/v1/models/${String(model.version)}`, ModelAnswer));
+            : evaluation.score(plan, await api.get(`/v1/models/${String(published.version)}`, ModelAnswer));
         progress.closed({
           round,
           members,
-          epsilon: provenance.epsilon,
+          // What was spent when this round closed, where a model tells; later rounds may be under way by now.
+          epsilon: published?.epsilon ?? provenance.epsilon,
           epsilonBudget: provenance.epsilonBudget,
           ...(accuracy === undefined ? {} : { accuracy }),
         });
