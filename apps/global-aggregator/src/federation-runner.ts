@@ -18,7 +18,7 @@ import {
   toHex,
   type VerifySignature,
 } from '@fedcarbon/kernel';
-import type { NewRound, RegionalReportRow } from '@fedcarbon/persistence';
+import type { NewRound } from '@fedcarbon/persistence';
 import type { Accountant } from '@fedcarbon/privacy';
 import {
   courseOf,
@@ -29,7 +29,7 @@ import {
   roundShape,
   stepFederation,
 } from '@fedcarbon/round';
-import type { CheckpointWriter, WrittenCheckpoint } from './checkpoint-writer.ts';
+import type { CheckpointSigner, SignedCheckpoint } from './checkpoint-signer.ts';
 import type { FaultPoint } from './fault-injection.ts';
 import { checkAggregate, openReport, tallyOf } from './regional-reports.ts';
 import { modelAggregates, RoundClosing } from './round-closing.ts';
@@ -45,7 +45,7 @@ export interface FederationParts {
   readonly planBytes: Uint8Array;
   readonly store: Store;
   readonly signer: Signer;
-  readonly checkpoints: CheckpointWriter;
+  readonly checkpoints: CheckpointSigner;
   /** Computes what a history costs; one that remembers, because members of one plan have the same history (`createAccountant`). */
   readonly composer: Pick<Accountant, 'epsilonOf'>;
   readonly sha256: Sha256;
@@ -130,17 +130,16 @@ export class FederationRunner {
       // The index is unique: of two instances that start at once, the second finds it taken.
       if (!(await records.rounds.open(opened))) return undefined;
       const closing = new RoundClosing(this.#parts, records, nowMs);
-      await closing.announce(opened, replayLearner(plan, []).weights);
       closing.enter({
         kind: 'federation.opened',
         planHash,
         plan: plan as Json,
         keys: plan.keys,
       });
-      closing.enterOpening(opened);
-      const written = await closing.seal();
+      closing.open(opened, replayLearner(plan, []).weights);
+      const sealed = await closing.seal();
       faultPoint('opening');
-      return written;
+      return sealed;
     });
     if (checkpoint === undefined) return;
     this.#done(checkpoint);
@@ -152,21 +151,26 @@ export class FederationRunner {
   async onReport(region: string, signed: SignedBytes): Promise<void> {
     const { plan, planHash, store, clock, verifySignature, log, faultPoint } = this.#parts;
     const report = openReport({ plan, planHash }, region, signed, verifySignature);
-    const round = await store.records.rounds.find(report.roundId);
+    const { rounds } = store.records;
+    const round = await rounds.find(report.roundId);
     if (round?.planHash !== planHash) {
       throw new InvalidInputError(`report of ${region}: there is no round ${report.roundId} in this plan`, {
         code: 'unknown_round',
       });
     }
     checkAggregate(roundShape(plan, round.purpose), report);
-    const row = { roundId: round.roundId, region, ...signed, receivedAtMs: clock.nowMs() };
-    const outcome = await this.#step(round.roundId, row);
-    if (outcome === 'not_open') {
-      log.warn({ roundId: round.roundId, region, participants: report.participants.length }, 'report came too late');
-    } else if (outcome === 'waiting') {
-      log.info({ roundId: round.roundId, region, participants: report.participants.length }, 'report stored');
-      faultPoint('report-stored');
+    const { roundId } = round;
+    const fields = { roundId, region, participants: report.participants.length };
+    if (round.status !== 'open') {
+      log.warn(fields, 'report came too late');
+      return;
     }
+    // Needs no lock: what is read under the round's lock counts, and what comes after that is never read.
+    const { payload, signature } = signed;
+    await rounds.addReport({ roundId, region, payload, signature, receivedAtMs: clock.nowMs() });
+    log.info(fields, 'report stored');
+    faultPoint('report-stored');
+    await this.#closeIfDue(roundId);
   }
 
   /** Call it several times a second. Closes a round whose deadline has passed, whoever opened it, and signs over charges that came after the end. */
@@ -179,18 +183,22 @@ export class FederationRunner {
       const open = await store.records.rounds.current(planHash);
       this.#nextLookMs = Math.min(nowMs + LOOK_MS, open?.deadlineAtMs ?? Infinity);
       if (open === undefined) await this.#coverLateEntries();
-      else if (nowMs >= open.deadlineAtMs) await this.#step(open.roundId);
+      else await this.#closeIfDue(open.roundId);
     } finally {
       this.#looking = false;
     }
   }
 
-  async #step(roundId: string, report?: RegionalReportRow): Promise<'not_open' | 'waiting' | 'closed'> {
+  /** Closes a round that all regions have reported, or whose deadline has passed, and opens the next one or ends the federation. */
+  async #closeIfDue(roundId: string): Promise<void> {
     const { plan, planHash, store, clock, log, faultPoint } = this.#parts;
     const nowMs = clock.nowMs();
+    const { rounds: ahead } = store.records;
+    const [stored, current] = await Promise.all([ahead.reports(roundId), ahead.current(planHash)]);
+    if (current?.roundId !== roundId) return;
+    if (stored.length < plan.regions.length && nowMs < current.deadlineAtMs) return;
     const result = await store.transaction(async (records) => {
-      if (!(await records.rounds.lockOpen(roundId))) return 'not_open' as const;
-      if (report !== undefined) await records.rounds.addReport(report);
+      if (!(await records.rounds.lockOpen(roundId))) return undefined;
       const [rows, rounds] = await Promise.all([records.rounds.reports(roundId), records.rounds.list(planHash)]);
       const reports = rows.map(({ payload }) => readStatement(REGIONAL_REPORT_V1, payload));
       const federation: Federation = {
@@ -203,14 +211,13 @@ export class FederationRunner {
       const { effects } = stepFederation(courseOf(plan), federation, { type: 'tick' }, nowMs);
       const [close, next] = effects;
       const open = rounds.at(-1);
-      if (close?.type !== 'closeRound' || next === undefined || open === undefined) return 'waiting' as const;
+      if (close?.type !== 'closeRound' || next === undefined || open === undefined) return undefined;
       const closing = new RoundClosing(this.#parts, records, nowMs);
       const opened = next.type === 'openRound' ? this.#newRound(next, nowMs) : undefined;
       const learner = await closing.close({ open, close, rounds, reports, last: next.type === 'complete' });
       if (opened !== undefined) {
         if (!(await records.rounds.open(opened))) throw new Error(`round ${opened.roundId} exists already`);
-        await closing.announce(opened, learner.weights);
-        closing.enterOpening(opened);
+        closing.open(opened, learner.weights);
       } else if (next.type === 'complete') {
         await records.plans.complete(planHash);
         closing.enter({ kind: 'federation.completed', planHash, reason: next.reason, rounds: next.rounds });
@@ -219,7 +226,7 @@ export class FederationRunner {
       faultPoint('closing');
       return { checkpoint, close, open };
     });
-    if (typeof result === 'string') return result;
+    if (result === undefined) return;
     this.#done(result.checkpoint);
     faultPoint('closed');
     const { close, open } = result;
@@ -232,7 +239,6 @@ export class FederationRunner {
       },
       'round closed',
     );
-    return 'closed';
   }
 
   #newRound({ index, purpose }: Pick<NewRound, 'index' | 'purpose'>, nowMs: number): NewRound {
@@ -258,11 +264,15 @@ export class FederationRunner {
     const { size } = await ledger.head();
     if ((await ledger.latestCheckpoint())?.size === size) return;
     // Should another entry come in between, the database refuses the checkpoint, and the next look makes it.
-    const written = await store.transaction((records) => checkpoints.write(records.ledger, size));
-    written.committed();
+    const signed = await store.transaction(async (records) => {
+      const checkpoint = await checkpoints.sign(records.ledger, size);
+      await records.ledger.addCheckpoint(size, checkpoint.note);
+      return checkpoint;
+    });
+    signed.committed();
   }
 
-  #done(checkpoint: WrittenCheckpoint): void {
+  #done(checkpoint: SignedCheckpoint): void {
     checkpoint.committed();
     this.#nextLookMs = 0;
     this.#parts.committed();

@@ -2,10 +2,10 @@ import type { FederationPlan, RegionalReport } from '@fedcarbon/contracts';
 import { type Sha256, type Signer, toBase64Url, toHex } from '@fedcarbon/kernel';
 import { finalWeights, type GamState, modelBytes } from '@fedcarbon/learning';
 import { entryBytes, type LedgerEntry } from '@fedcarbon/ledger';
-import type { NewRound, RoundRow } from '@fedcarbon/persistence';
+import type { NewOutboxMessage, NewRound, RoundRow } from '@fedcarbon/persistence';
 import type { Accountant } from '@fedcarbon/privacy';
 import { type FederationEffect, replayLearner } from '@fedcarbon/round';
-import type { CheckpointWriter, WrittenCheckpoint } from './checkpoint-writer.ts';
+import type { CheckpointSigner, SignedCheckpoint } from './checkpoint-signer.ts';
 import { combine } from './regional-reports.ts';
 import { roundClosedMessage, roundOpenedMessage } from './round-messages.ts';
 import { largestEpsilon } from './spending.ts';
@@ -16,7 +16,7 @@ interface Parts {
   readonly planHash: string;
   readonly signer: Signer;
   readonly sha256: Sha256;
-  readonly checkpoints: CheckpointWriter;
+  readonly checkpoints: CheckpointSigner;
   readonly composer: Pick<Accountant, 'epsilonOf'>;
 }
 
@@ -32,6 +32,7 @@ export class RoundClosing {
   readonly #records: Records;
   readonly #nowMs: number;
   readonly #entries: LedgerEntry[] = [];
+  readonly #messages: NewOutboxMessage[] = [];
   #announcement: Omit<Announcement, 'ledger'> | undefined;
 
   constructor(parts: Parts, records: Records, nowMs: number) {
@@ -132,13 +133,11 @@ export class RoundClosing {
     return version;
   }
 
-  /** Puts the announcement of a round that was opened into the outbox. */
-  async announce(opened: NewRound, weights: Float64Array): Promise<void> {
+  /** Announces and enters a round that was opened. */
+  open(opened: NewRound, weights: Float64Array): void {
     const { signer, sha256 } = this.#parts;
-    await this.#records.outbox.enqueue(roundOpenedMessage(opened, weights, signer, sha256));
-  }
-
-  enterOpening({ planHash, roundId, index, purpose, seed, event, bits, length }: NewRound): void {
+    const { planHash, roundId, index, purpose, seed, event, bits, length } = opened;
+    this.#messages.push(roundOpenedMessage(opened, weights, signer, sha256));
     this.enter({ kind: 'round.opened', planHash, roundId, index, purpose, seed, event, bits, length });
   }
 
@@ -147,16 +146,17 @@ export class RoundClosing {
   }
 
   /** Appends the entries, signs the new head, and announces the close with it. Nothing comes after it in the transaction. */
-  async seal(): Promise<WrittenCheckpoint> {
+  async seal(): Promise<SignedCheckpoint> {
     const { signer, sha256, checkpoints } = this.#parts;
     const { ledger, outbox } = this.#records;
     let size = 0;
     for (const entry of this.#entries) size = (await ledger.append(entry.kind, entryBytes(entry))).seq + 1;
-    const checkpoint = await checkpoints.write(ledger, size);
+    const checkpoint = await checkpoints.sign(ledger, size);
     if (this.#announcement !== undefined) {
       const closed = { ...this.#announcement, ledger: { size, root: checkpoint.root } };
-      await outbox.enqueue(roundClosedMessage(closed, signer, sha256));
+      this.#messages.push(roundClosedMessage(closed, signer, sha256));
     }
+    await Promise.all([ledger.addCheckpoint(size, checkpoint.note), outbox.enqueue(...this.#messages)]);
     return checkpoint;
   }
 }

@@ -23,7 +23,7 @@ import {
   systemClock,
   verifySignature,
 } from '@fedcarbon/service';
-import { CheckpointWriter } from './checkpoint-writer.ts';
+import { CheckpointSigner } from './checkpoint-signer.ts';
 import { faultInjection } from './fault-injection.ts';
 import { FederationRunner } from './federation-runner.ts';
 import { GlobalAggregatorModule } from './global-aggregator.module.ts';
@@ -59,7 +59,7 @@ export const globalAggregator: ServiceDefinition<GlobalAggregatorConfig> = {
       planBytes: bytes,
       store: storeOf(database),
       signer,
-      checkpoints: new CheckpointWriter({
+      checkpoints: new CheckpointSigner({
         origin: ledgerOrigin(plan.keys.checkpoint),
         signer: checkpointSigner,
         sha256,

@@ -18,10 +18,12 @@ export class LedgerTamperedError extends FedcarbonError {
 }
 
 /** A checkpoint that stands once its transaction is committed. */
-export interface WrittenCheckpoint {
+export interface SignedCheckpoint {
   readonly size: number;
   /** RFC 6962 root, hexadecimal. */
   readonly root: string;
+  /** To be stored in the same transaction. */
+  readonly note: string;
   /** Call it after the commit, so that the next one need not read these entries again. */
   committed(): void;
 }
@@ -30,7 +32,7 @@ export interface WrittenCheckpoint {
  * Signs the head of the ledger with a key that is not in the database. The root is carried on in memory from the leaf hashes that were added, and every new
  * checkpoint is shown to extend the last one: a ledger whose past was changed is not signed.
  */
-export class CheckpointWriter {
+export class CheckpointSigner {
   readonly #parts;
   #range: CompactRange;
 
@@ -45,12 +47,16 @@ export class CheckpointWriter {
   }
 
   /**
-   * Signs and stores a checkpoint over all `size` entries. Needs the transaction that holds the ledger's head.
+   * Signs a checkpoint over all `size` entries. Needs the transaction that holds the ledger's head.
    * Throws LedgerTamperedError when the entries do not extend the last checkpoint, or entries that were signed over are gone.
    */
-  async write(ledger: LedgerRepository, size: number): Promise<WrittenCheckpoint> {
+  async sign(
+    ledger: Pick<LedgerRepository, 'latestCheckpoint' | 'leafHashes'>,
+    size: number,
+  ): Promise<SignedCheckpoint> {
     const { origin, signer, sha256 } = this.#parts;
-    const last = this.#lastOf((await ledger.latestCheckpoint())?.note);
+    const [stored, leaves] = await Promise.all([ledger.latestCheckpoint(), ledger.leafHashes(this.#range.size)]);
+    const last = this.#lastOf(stored?.note);
     const range = CompactRange.parse(sha256, this.#range.serialize());
     // Another instance may have signed further than this one has read, never the other way round.
     if ((last?.size ?? 0) < range.size || (last?.size ?? 0) > size) {
@@ -58,7 +64,6 @@ export class CheckpointWriter {
         `the ledger has ${String(size)} entries and a checkpoint over ${String(last?.size ?? 0)}, after one over ${String(range.size)}`,
       );
     }
-    const leaves = await ledger.leafHashes(range.size);
     this.#check(range, last);
     for (const leaf of leaves) {
       range.append(leaf);
@@ -68,10 +73,10 @@ export class CheckpointWriter {
       throw new LedgerTamperedError(`the ledger has ${String(range.size)} entries, its head says ${String(size)}`);
     }
     const root = range.root();
-    await ledger.addCheckpoint(size, signCheckpoint(sha256, signer, origin, { origin, size, root }));
     return {
       size,
       root: toHex(root),
+      note: signCheckpoint(sha256, signer, origin, { origin, size, root }),
       committed: () => {
         this.#range = range;
       },
