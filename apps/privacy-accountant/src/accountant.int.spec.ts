@@ -267,6 +267,36 @@ describe('Accountant on a real Postgres', () => {
     expect(charges).toEqual([{ status: 'reserved', sensitivity_squared: 2, n: fits }]);
     expect(refused).toHaveLength(1000 - fits);
   }, 120_000);
+
+  it('charges each key once, for one digest, when two accountants get competing commits of many clients at once', async () => {
+    const rivals = new ExampleFederation({ clients: 12, budget, event, prefix: 'rival' });
+    await openPlan(db.owner, rivals, 4);
+    const second = await db.as('fc_accountant', 16);
+    const accountants = [database, second].map((one) => accountantOf(rivals, one));
+    const keys = rivals.holders.flatMap((holder) => [1, 2, 3].map((round) => ({ holder, round })));
+    await Promise.all(keys.map(({ holder, round }) => accountants[0]?.reserve(holder, rivals.reserve(holder, round))));
+    const outcomes = await Promise.all(
+      keys.map(async ({ holder, round }) => {
+        const asked = ['x', 'y', 'x', 'y'].map((bytes, i) =>
+          accountants[(i + round) % 2]?.commit(holder, rivals.commit(holder, round, 1, bytes)),
+        );
+        const replies = (await Promise.all(asked)).map((reply) => reply && seen(reply));
+        const kinds = replies.map((reply) => reply?.kind).sort();
+        expect(kinds).toEqual(['committed', 'committed', 'not committed', 'not committed']);
+        expect(replies).toContainEqual({ kind: 'not committed', reason: 'digest_conflict' });
+        const winner = replies.find((reply) => reply?.kind === 'committed');
+        return [`${holder} ${String(round)}`, winner?.updateDigest] as const;
+      }),
+    );
+    const charged = await db.owner.sql.query<{ key: string; digest: string }>(
+      `SELECT concat(body->>'holder', ' ', split_part(body->>'roundId', '-', 2)) AS key, body->>'updateDigest' AS digest
+       FROM (SELECT convert_from(body, 'UTF8')::jsonb AS body FROM ledger.entry WHERE kind = 'privacy.committed') AS entry
+       WHERE body->>'holder' LIKE 'rival-%'`,
+      [],
+    );
+    expect(charged).toHaveLength(keys.length);
+    expect(new Map(charged.map(({ key, digest }) => [key, digest]))).toEqual(new Map(outcomes));
+  });
 });
 
 describe('Accountant while Postgres restarts', () => {

@@ -9,7 +9,7 @@ export class DatabaseUnavailableError extends FedcarbonError {
 
 /** Codes that mean "later": PostgreSQL SQLSTATEs (appendix A of its manual), Node's socket errors, Prisma's connection and pool errors. */
 const TRANSIENT_CODE =
-  /^(08...|57P0[1-5]|53[0-9]00|40001|40P01|55P03|ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ENOENT|ETIMEDOUT|EHOSTUNREACH|P1001|P1002|P1008|P1017|P2024|P2028|P2034|P2037)$/;
+  /^(08...|57P0[1-5]|53[0-9]00|25P03|40001|40P01|55P03|57014|ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ENOENT|ETIMEDOUT|EHOSTUNREACH|P1001|P1002|P1008|P1017|P2024|P2028|P2034|P2037)$/;
 /** The pg driver reports a lost connection without a code. */
 const TRANSIENT_MESSAGE =
   /Connection terminated|connection error and is not queryable|timeout exceeded when trying to connect|Client was closed|pool after calling end/i;

@@ -1,5 +1,5 @@
 import type { MechanismEvent } from '@fedcarbon/contracts';
-import type { SqlPool, SqlRow, SqlSession } from './sql-pool.ts';
+import type { SqlPool, SqlRow, SqlSession, SqlValue } from './sql-pool.ts';
 
 /** Who owns a budget. */
 export interface Account {
@@ -92,14 +92,31 @@ const REFUSE = `WITH refused AS (
     INSERT INTO privacy.refusal (holder, dataset, plan_hash, round_id, attempt, sigma_squared, sensitivity_squared, steps, reason)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING 1)
   SELECT appended.seq FROM refused, LATERAL ledger.append('privacy.refused', $10) AS appended`;
-// One statement, so one round trip and one flush: the client's lock, the charge, and behind it the ledger's lock. The update looks again at `status`
-// after it has waited for a lock, so it never charges what expired or was charged in the meantime.
-const CHARGE = `WITH locked AS MATERIALIZED (
-    SELECT holder, dataset FROM privacy.budget WHERE holder = $1 AND dataset = $2 FOR UPDATE),
+// One statement for all that wait: the clients' locks, in order of their names so that two processes cannot wait for each other; then the charges; the
+// ledger's lock behind them. The update looks again at `status` after it has waited for a lock, so it never charges what expired or was charged meanwhile.
+const CHARGE = `WITH wanted AS (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bytea[], $6::bytea[], $7::timestamptz[], $8::bytea[])
+      WITH ORDINALITY AS wanted (holder, dataset, id, digest, statement, signature, charged_at, entry, place)),
+  locked AS MATERIALIZED (
+    SELECT holder, dataset FROM privacy.budget WHERE (holder, dataset) IN (SELECT holder, dataset FROM wanted)
+    ORDER BY holder, dataset FOR UPDATE),
   charged AS (
-    UPDATE privacy.reservation SET status = 'committed', update_digest = $4, commit_statement = $5, commit_signature = $6, committed_at = $7
-    WHERE id = $3 AND status = 'reserved' AND (holder, dataset) IN (SELECT holder, dataset FROM locked) RETURNING 1)
-  SELECT appended.seq FROM charged, LATERAL ledger.append('privacy.committed', $8) AS appended`;
+    UPDATE privacy.reservation AS reservation SET status = 'committed', update_digest = wanted.digest,
+      commit_statement = wanted.statement, commit_signature = wanted.signature, committed_at = wanted.charged_at
+    FROM wanted WHERE reservation.id = wanted.id AND reservation.status = 'reserved'
+      AND (reservation.holder, reservation.dataset) IN (SELECT holder, dataset FROM locked)
+    RETURNING wanted.place, wanted.entry)
+  SELECT charged.place::int AS place, appended.seq FROM charged, LATERAL ledger.append('privacy.committed', charged.entry) AS appended`;
+const MAX_BATCH = 64;
+
+interface WaitingCharge {
+  readonly reservation: ReservationRow;
+  readonly commit: StoredCommit;
+  readonly ledgerEntry: Uint8Array;
+  readonly nowMs: number;
+  readonly done: (charged: boolean) => void;
+  readonly failed: (error: unknown) => void;
+}
 
 /**
  * The accountant's record. It speaks to the pg driver itself: through Prisma's interactive transactions the same reservation took several times as
@@ -107,6 +124,8 @@ const CHARGE = `WITH locked AS MATERIALIZED (
  */
 export class PrivacyRepository {
   readonly #sql: SqlPool;
+  #waiting: WaitingCharge[] = [];
+  #charging = false;
 
   constructor(sql: SqlPool) {
     this.#sql = sql;
@@ -182,19 +201,32 @@ export class PrivacyRepository {
     return findReservation(this.#sql, key);
   }
 
-  /** Charges a reservation for good and appends `ledgerEntry` (canonical bytes). False, and nothing changed, when it was not `reserved` any more. */
-  async charge(
-    { id, holder, dataset }: ReservationRow,
-    { updateDigest, statement, signature }: StoredCommit,
-    ledgerEntry: Uint8Array,
-    nowMs: number,
-  ): Promise<boolean> {
-    const rows = await this.#sql.query(
-      CHARGE,
-      [holder, dataset, id, updateDigest, statement, signature, new Date(nowMs), ledgerEntry],
-      'charge',
-    );
-    return rows.length === 1;
+  /**
+   * Charges a reservation for good and appends `ledgerEntry` (canonical bytes). False, and nothing changed, when it was not `reserved` any more.
+   * The ledger has one head, so charges follow each other to the disk; those that come in meanwhile share the next flush.
+   */
+  charge(reservation: ReservationRow, commit: StoredCommit, ledgerEntry: Uint8Array, nowMs: number): Promise<boolean> {
+    return new Promise((done, failed) => {
+      this.#waiting.push({ reservation, commit, ledgerEntry, nowMs, done, failed });
+      if (!this.#charging) void this.#chargeWaiting();
+    });
+  }
+
+  async #chargeWaiting(): Promise<void> {
+    this.#charging = true;
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, MAX_BATCH);
+      try {
+        const rows = await this.#sql.query<{ place: number }>(CHARGE, chargeValues(batch), 'charge');
+        const charged = new Set(rows.map(({ place }) => place));
+        batch.forEach(({ done }, i) => {
+          done(charged.has(i + 1));
+        });
+      } catch (error) {
+        for (const { failed } of batch) failed(error);
+      }
+    }
+    this.#charging = false;
   }
 
   /** Everything committed or still reserved at `nowMs` for a data set, in order of charging, and its budget (undefined before its first reservation). */
@@ -214,6 +246,19 @@ export class PrivacyRepository {
     );
     return { budget, charges: rows.map((row) => toReservation({ holder, dataset }, row)) };
   }
+}
+
+function chargeValues(batch: readonly WaitingCharge[]): SqlValue[] {
+  return [
+    batch.map(({ reservation }) => reservation.holder),
+    batch.map(({ reservation }) => reservation.dataset),
+    batch.map(({ reservation }) => reservation.id),
+    batch.map(({ commit }) => commit.updateDigest),
+    batch.map(({ commit }) => commit.statement),
+    batch.map(({ commit }) => commit.signature),
+    batch.map(({ nowMs }) => new Date(nowMs)),
+    batch.map(({ ledgerEntry }) => ledgerEntry),
+  ];
 }
 
 async function findReservation(session: SqlSession, key: ChargeKey): Promise<ReservationRow | undefined> {

@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import { mapDatabaseErrors } from './errors.ts';
 
-export type SqlValue = string | number | boolean | null | Uint8Array | Date | readonly string[];
+type SqlScalar = string | number | boolean | null | Uint8Array | Date;
+export type SqlValue = SqlScalar | readonly SqlScalar[];
 export type SqlRow = Readonly<Record<string, unknown>>;
 
 /** Runs one statement with `$1`-style values. A `name` keeps it prepared on the connection. Statements issued without waiting are sent at once and run in order. */
