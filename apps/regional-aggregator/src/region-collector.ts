@@ -135,13 +135,13 @@ export class RegionCollector {
 
   /** Call it several times a second. Reports the rounds whose deadline has passed, whoever opened them. */
   async tick(): Promise<void> {
-    const { store, clock } = this.#parts;
+    const { clock } = this.#parts;
     const nowMs = clock.nowMs();
     if (this.#looking || nowMs < this.#nextLookMs) return;
     this.#looking = true;
     try {
       this.#nextLookMs = nowMs + LOOK_MS;
-      const collecting = await store.collecting();
+      const collecting = await this.#collecting();
       const pending = collecting.filter(({ deadlineAtMs }) => deadlineAtMs > nowMs);
       this.#nextLookMs = Math.min(this.#nextLookMs, ...pending.map(({ deadlineAtMs }) => deadlineAtMs));
       for (const { roundId, deadlineAtMs } of collecting) {
@@ -155,13 +155,19 @@ export class RegionCollector {
   /** Sends the tasks of running rounds again to members that have not answered: the broker may have lost them, and whoever has its task does nothing. */
   async sendTasksAgain(): Promise<void> {
     const { store, committed } = this.#parts;
-    for (const round of await store.collecting()) {
+    for (const round of await this.#collecting()) {
       const answered = await store.answered(round.roundId);
       for (const holder of round.picked) {
         if (!answered.has(holder)) await store.enqueueAgain(taskMessage(round, holder));
       }
     }
     committed();
+  }
+
+  /** Of this plan: an earlier one may have left rounds open, which nobody waits for. */
+  async #collecting(): Promise<RegionRoundRow[]> {
+    const { place, store } = this.#parts;
+    return (await store.collecting()).filter(({ planHash }) => planHash === place.planHash);
   }
 
   async #openedRound(roundId: string, { deliveryCount }: Incoming): Promise<RoundOpened> {

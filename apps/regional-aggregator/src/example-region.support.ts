@@ -1,0 +1,139 @@
+import { encodeIntegers } from '@fedcarbon/codec';
+import {
+  COMMIT_V1,
+  type CommitStatement,
+  DECLINE_V1,
+  type Decline,
+  embedStatement,
+  FederationPlan,
+  ROUND_OPENED_V1,
+  type RoundOpened,
+  type SignedBytes,
+  signStatement,
+  SUBJECTS,
+  UPDATE_V1,
+  type Update,
+} from '@fedcarbon/contracts';
+import { canonicalBytes, type Json, type Signer, toBase64Url, toHex } from '@fedcarbon/kernel';
+import { roundIdOf, roundShape } from '@fedcarbon/round';
+import { generateKeyPem, sha256, signerFromPem } from '@fedcarbon/service';
+import type { RegionInPlan } from './messages.ts';
+import type { Incoming } from './region-collector.ts';
+
+/** A plan with two regions and keys for everybody; what the first region gets to read. For tests. */
+export class ExampleRegion {
+  readonly place: RegionInPlan;
+  readonly #signers = new Map<string, Signer>();
+  #sequence = 0;
+
+  constructor({ clientsPerRegion = null }: { readonly clientsPerRegion?: number | null } = {}) {
+    const publicKey = (name: string) => toBase64Url(this.signer(name).publicKey);
+    const event = (sensitivitySquared: number) => ({
+      kind: 'discreteGaussian',
+      sigmaSquared: 4096,
+      sensitivitySquared,
+      steps: 1,
+    });
+    const member = (holder: string) => ({
+      holder,
+      dataset: `${holder}-data`,
+      publicKey: publicKey(holder),
+      nominalRecords: 100,
+    });
+    const plan = FederationPlan.parse({
+      version: 1,
+      name: 'example',
+      simulation: true,
+      keys: { global: publicKey('global'), accountant: publicKey('accountant'), checkpoint: publicKey('checkpoint') },
+      operatorKey: publicKey('operator'),
+      privacy: {
+        epsilon: 1,
+        delta: 1e-5,
+        trust: 'local',
+        adjacency: 'add-or-remove-one-record',
+        budgetShares: { model: 0.8, benchmarks: 0.2 },
+      },
+      stock: { featureSchema: 'example-v1', target: 'a1a3', unit: 'kgCO2e/m2' },
+      regions: [
+        { name: 'north', publicKey: publicKey('region'), members: ['alder', 'birch', 'cedar'].map(member) },
+        { name: 'south', publicKey: publicKey('other region'), members: [member('date')] },
+      ],
+      recipe: {
+        ...{ kind: 'gam-sum', binsPerFeature: [4, 4], yRange: [0, 1000], residualScale: 0.03, momentum: 0.6 },
+        ...{ rounds: 3, spareRounds: 1, stepSize: 0.1, nominalRecords: 400, bits: 16, event: event(2) },
+      },
+      benchmarks: {
+        layout: { edges: [0, 500, 1000], margins: [{ name: 'all', groups: ['all'] }] },
+        ...{ nominalRecords: 400, bits: 16, event: event(1), confidence: 0.9, maxRelativeHalfWidth: 0.25 },
+      },
+      round: { quorum: 1, regionalDeadlineMs: 8000, globalDeadlineMs: 12_000, clientsPerRegion },
+    });
+    const [region] = plan.regions;
+    if (region === undefined) throw new Error('the plan has no region');
+    this.place = { plan, planHash: toHex(sha256(canonicalBytes(plan as Json))), region };
+  }
+
+  signer(name: string): Signer {
+    const signer = this.#signers.get(name) ?? signerFromPem(generateKeyPem());
+    this.#signers.set(name, signer);
+    return signer;
+  }
+
+  opened(index = 1): RoundOpened {
+    const { plan, planHash } = this.place;
+    return {
+      ...{ planHash, roundId: roundIdOf(planHash, index), index, purpose: 'model', seed: '5e'.repeat(32) },
+      ...roundShape(plan, 'model'),
+      openedAtMs: Date.UTC(2026, 0, 1),
+      regionalDeadlineMs: plan.round.regionalDeadlineMs,
+      weights: toBase64Url(new Uint8Array(64)),
+    };
+  }
+
+  signedOpening(opened = this.opened(), signer = 'global'): SignedBytes {
+    return signStatement(ROUND_OPENED_V1, opened, this.signer(signer));
+  }
+
+  /** Packed integers, all equal to `value`. */
+  payload(value: number, opened = this.opened()): Uint8Array {
+    return encodeIntegers(new Int32Array(opened.length).fill(value), opened.bits);
+  }
+
+  /** A charged update; `charge` changes what the accountant signs. */
+  update(
+    holder: string,
+    {
+      attempt = 1,
+      payload = this.payload(1),
+      opened = this.opened(),
+      charge = {},
+      accountant = 'accountant',
+    }: {
+      readonly attempt?: number;
+      readonly payload?: Uint8Array;
+      readonly opened?: RoundOpened;
+      readonly charge?: Partial<CommitStatement>;
+      readonly accountant?: string;
+    } = {},
+  ): Update {
+    const { planHash, roundId, event } = opened;
+    const updateDigest = toHex(sha256(payload));
+    const key = { holder, dataset: `${holder}-data`, planHash, roundId, attempt };
+    const commit = embedStatement(COMMIT_V1, { ...key, event, updateDigest, ...charge }, this.signer(accountant));
+    return { planHash, roundId, holder, attempt, payload: toBase64Url(payload), commit };
+  }
+
+  signUpdate(update: Update, signer = update.holder): SignedBytes {
+    return signStatement(UPDATE_V1, update, this.signer(signer));
+  }
+
+  signDecline(holder: string, reason: Decline['reason'] = 'not_trainable', opened = this.opened()): SignedBytes {
+    const { planHash, roundId } = opened;
+    return signStatement(DECLINE_V1, { planHash, roundId, holder, reason }, this.signer(holder));
+  }
+
+  /** As the broker delivers it. */
+  delivered(holder: string, signed: SignedBytes, deliveryCount = 1): Incoming {
+    return { ...signed, subject: SUBJECTS.update('north', holder), deliveryCount, sequence: ++this.#sequence };
+  }
+}

@@ -1,0 +1,102 @@
+import { SUBJECTS } from '@fedcarbon/contracts';
+import { InvalidInputError, utf8 } from '@fedcarbon/kernel';
+import { sha256, verifySignature } from '@fedcarbon/service';
+import { describe, expect, it } from '@jest/globals';
+import { ExampleRegion } from './example-region.support.ts';
+import { openDecline, openUpdate, problemOf, senderOf } from './messages.ts';
+import { messageBytes, updateBytes } from './message-size.ts';
+
+const example = new ExampleRegion();
+const { place } = example;
+const alder = senderOf(place, SUBJECTS.update('north', 'alder'));
+const open = (signed: { payload: Uint8Array; signature: Uint8Array }) =>
+  openUpdate(place, alder, signed, { sha256, verifySignature });
+const codeOf = (work: () => unknown): string => {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof InvalidInputError) return error.code;
+    throw error;
+  }
+  return 'none';
+};
+
+describe('messages of holders', () => {
+  it('come from members of this region', () => {
+    expect(alder.dataset).toBe('alder-data');
+    expect(codeOf(() => senderOf(place, SUBJECTS.update('north', 'date')))).toBe('not_a_member');
+    expect(codeOf(() => senderOf(place, SUBJECTS.update('south', 'date')))).toBe('not_a_member');
+  });
+
+  it('are refused by what they say', () => {
+    const update = example.update('alder');
+    const short = place.planHash.slice(0, 12);
+    expect(open(example.signUpdate(update)).statement).toEqual(update);
+    const refused = (changes: Partial<typeof update>, signer = 'alder') =>
+      codeOf(() => open(example.signUpdate({ ...update, ...changes }, signer)));
+    expect(refused({}, 'birch')).toBe('bad_signature');
+    expect(refused({ holder: 'birch' })).toBe('wrong_sender');
+    expect(refused({ planHash: 'e'.repeat(64) })).toBe('wrong_plan');
+    expect(refused({ roundId: `${short}-6` })).toBe('unknown_round');
+    expect(refused({ roundId: `${short}-5` })).toBe('none');
+    expect(refused({ roundId: `${'e'.repeat(12)}-1` })).toBe('unknown_round');
+    expect(refused({ attempt: 2 ** 31 })).toBe('invalid_input');
+    for (const text of ['', '{', '{}', '[1]', 'null', JSON.stringify(update, null, 1)]) {
+      expect(codeOf(() => open({ payload: utf8(text), signature: new Uint8Array(64) }))).toBe('invalid_input');
+    }
+    const decline = example.signDecline('birch');
+    expect(codeOf(() => openDecline(place, alder, decline, verifySignature))).toBe('bad_signature');
+  });
+});
+
+describe('problemOf', () => {
+  const opened = example.opened();
+  const problem = (update: ReturnType<typeof example.update>) =>
+    problemOf(place, alder, opened, open(example.signUpdate(update)), verifySignature);
+
+  it('finds none in an honest update', () => {
+    expect(problem(example.update('alder'))).toBeUndefined();
+  });
+
+  it.each([
+    ['holder', { holder: 'birch' }],
+    ['dataset', { dataset: 'other' }],
+    ['planHash', { planHash: 'e'.repeat(64) }],
+    ['roundId', { roundId: `${place.planHash.slice(0, 12)}-2` }],
+    ['attempt', { attempt: 2 }],
+    ['updateDigest', { updateDigest: 'e'.repeat(64) }],
+  ])('refuses a commit for another %s', (name, charge) => {
+    expect(problem(example.update('alder', { charge }))).toBe(`the commit is for another ${name}`);
+  });
+
+  it.each([{ sigmaSquared: 8192 }, { sensitivitySquared: 1 }, { steps: 2 }])(
+    'refuses a commit for another mechanism: %j',
+    (change) => {
+      const charge = { event: { ...opened.event, ...change } };
+      expect(problem(example.update('alder', { charge }))).toMatch(/another mechanism/);
+    },
+  );
+
+  it('refuses a stranger for the accountant, and another shape', () => {
+    expect(problem(example.update('alder', { accountant: 'birch' }))).toMatch(/not signed by the accountant/);
+    const longer = example.payload(1, { ...opened, length: opened.length + 1 });
+    expect(problem(example.update('alder', { payload: longer }))).toMatch(/takes 21 bytes, found 23/);
+    const other = example.payload(1).map((byte, i) => (i === 0 ? 9 : byte));
+    expect(problem(example.update('alder', { payload: other }))).toMatch(/known version/);
+  });
+});
+
+describe('sizes', () => {
+  it('of updates are those of the messages that brought them', () => {
+    for (const attempt of [1, 12]) {
+      const payload = example.payload(attempt);
+      const { payload: body } = example.signUpdate(example.update('alder', { attempt, payload }));
+      expect(updateBytes(alder, example.opened(), { attempt, payload })).toBe(messageBytes(body.length));
+    }
+  });
+
+  it('count the headers as they are written', () => {
+    const headers = `NATS/1.0\r\nNats-Msg-Id: ${'a'.repeat(64)}\r\nFc-Signature: ${'b'.repeat(86)}\r\n\r\n`;
+    expect(messageBytes(100)).toBe(100 + headers.length);
+  });
+});
