@@ -1,0 +1,240 @@
+import { createHash } from 'node:crypto';
+import type { RandomSource, Signer } from '@fedcarbon/kernel';
+import {
+  addMasked,
+  type Block,
+  type ClientEffect,
+  type ClientEvent,
+  type CoordinatorEffect,
+  type CoordinatorEvent,
+  type Graph,
+  type MessageKind,
+  type Party,
+  type Phase,
+  type SecureSum,
+  sessionOf,
+} from './index.ts';
+import { nodeCrypto, signerOf } from './node-crypto.support.ts';
+
+/** Reproducible bytes for tests: SHA-256 of seed and counter. */
+export function seededRandom(seed: string): RandomSource & { below(bound: number): number } {
+  let counter = 0;
+  let pool = new Uint8Array();
+  const bytes = (length: number): Uint8Array => {
+    while (pool.length < length) {
+      pool = Uint8Array.of(...pool, ...createHash('sha256').update(`${seed}/${counter++}`).digest());
+    }
+    const taken = pool.slice(0, length);
+    pool = pool.slice(length);
+    return taken;
+  };
+  // The bias of a remainder of 32 bits does not matter to a test's choices.
+  return { bytes, below: (bound) => new DataView(bytes(4).buffer).getUint32(0) % bound };
+}
+
+const bytesOf = (text: string): Uint8Array => new Uint8Array(createHash('sha256').update(text).digest());
+const signers = new Map<string, Signer>();
+/** The identity key of a name. */
+export function identity(name: string): Signer {
+  const known = signers.get(name) ?? signerOf(bytesOf(`identity of ${name}`));
+  signers.set(name, known);
+  return known;
+}
+
+/** A block of `clients` clients with keys named after their numbers. */
+export function blockOf(
+  clients: number,
+  options: { rounds?: number; minSurvivors?: number; graph?: Graph; number?: number } = {},
+): Block {
+  const planHash = bytesOf('plan');
+  return {
+    session: sessionOf(nodeCrypto.sha256, planHash, options.number ?? 0),
+    planHash,
+    members: Array.from({ length: clients }, (_, i) => identity(`client ${i}`).publicKey),
+    coordinatorKey: identity('coordinator').publicKey,
+    rounds: options.rounds ?? 2,
+    minSurvivors: options.minSurvivors ?? Math.ceil(0.7 * clients),
+    graph: options.graph ?? { kind: 'complete' },
+  };
+}
+
+/** Bytes of message bodies, per member. */
+export interface Traffic {
+  readonly up: number[];
+  readonly down: number[];
+  readonly messagesUp: number[];
+  readonly messagesDown: number[];
+}
+
+/** What a test may do to a federation: members fall silent, for good, from a phase of a round on; parties crash between persisting and sending. */
+export interface Faults {
+  /** Whether the member still sends in this phase (round undefined in the setup). */
+  alive?(member: number, phase: Phase, round: number | undefined): boolean;
+  /** Whether the client loses its memory after persisting this fact and before sending. */
+  crashes?(member: number, fact: Uint8Array): boolean;
+  /** Whether the coordinator does. */
+  coordinatorCrashes?(fact: Uint8Array): boolean;
+}
+
+export type Outcome = Extract<CoordinatorEffect, { type: 'opened' | 'abandoned' | 'failed' }>;
+
+/** A federation in memory: clients, coordinator, optional regions, and a broker that keeps all messages in order. */
+export class Federation {
+  readonly block: Block;
+  readonly sum: SecureSum;
+  readonly traffic: Traffic;
+  /** Every message that left a client. */
+  readonly sent: { readonly from: number; readonly kind: MessageKind; readonly message: Uint8Array }[] = [];
+  readonly refusals: string[] = [];
+  readonly clientFacts: Uint8Array[][];
+  readonly coordinatorFacts: Uint8Array[] = [];
+  readonly outcomes: Outcome[] = [];
+  readonly #faults: Faults;
+  readonly #seed: string;
+  #clients: Party<ClientEvent, ClientEffect>[];
+  #coordinator: Party<CoordinatorEvent, CoordinatorEffect>;
+  #queue: (() => void)[] = [];
+
+  constructor(block: Block, sum: SecureSum, faults: Faults = {}, seed = 'federation') {
+    this.block = block;
+    this.sum = sum;
+    this.#faults = faults;
+    this.#seed = seed;
+    this.clientFacts = block.members.map(() => []);
+    this.#clients = block.members.map((_, member) => this.#restoreClient(member));
+    this.#coordinator = this.#restoreCoordinator();
+    const zeros = () => block.members.map(() => 0);
+    this.traffic = { up: zeros(), down: zeros(), messagesUp: zeros(), messagesDown: zeros() };
+  }
+
+  /** Runs the setup; true when the block is ready. */
+  setUp(): boolean {
+    this.#clients.forEach((_, member) => {
+      this.#clientStep(member, { type: 'join' }, 'hello', undefined);
+    });
+    this.#drain();
+    for (const phase of ['hello', 'shares'] as const) this.coordinatorStep({ type: 'deadline', phase });
+    return !this.outcomes.some(({ type }) => type === 'failed');
+  }
+
+  /** Runs one round over `vectors` and says how it ended. */
+  run(round: number, vectors: readonly Int32Array[], bits: number, regions: readonly number[][] = []): Outcome {
+    const length = vectors[0]?.length ?? 0;
+    this.coordinatorStep({ type: 'open', round, length, bits });
+    const inRegion = new Set(regions.flat());
+    const before = this.sent.length;
+    vectors.forEach((values, member) => {
+      this.#clientStep(member, { type: 'contribute', round, values, bits }, 'masked', round, inRegion.has(member));
+    });
+    this.#drain();
+    const masked = new Map(
+      this.sent
+        .slice(before)
+        .flatMap(({ from, kind, message }) => (kind === 'masked' ? [[from, message] as const] : [])),
+    );
+    for (const region of regions) {
+      const messages = new Map([...masked].filter(([from]) => region.includes(from)));
+      if (messages.size === 0) continue;
+      const message = addMasked(this.block, this.sum.sealedBytes, { round, length, bits }, messages);
+      this.coordinatorStep({ type: 'partial', message });
+    }
+    for (const phase of ['masked', 'consent', 'answer'] as const)
+      this.coordinatorStep({ type: 'deadline', phase, round });
+    const outcome = this.outcomes.find((one) => 'round' in one && one.round === round);
+    if (!outcome) throw new Error(`round ${round} did not end: ${this.refusals.join('; ')}`);
+    return outcome;
+  }
+
+  client(member: number): Party<ClientEvent, ClientEffect> {
+    return this.#clients[member] as Party<ClientEvent, ClientEffect>;
+  }
+
+  /** One event of the coordinator and all that follows from it. */
+  coordinatorStep(event: CoordinatorEvent): void {
+    const { party, effects } = this.#coordinator.step(event);
+    this.#coordinator = party;
+    for (const effect of effects) {
+      if (effect.type === 'persist') {
+        this.coordinatorFacts.push(effect.fact);
+        if (!this.#faults.coordinatorCrashes?.(effect.fact)) continue;
+        this.#coordinator = this.#restoreCoordinator();
+        this.#queue.push(() => {
+          this.coordinatorStep({ type: 'resume' });
+        });
+        break;
+      } else if (effect.type === 'send') {
+        for (const member of effect.to === 'helper' ? [] : effect.to) {
+          this.traffic.down[member]! += effect.message.length;
+          this.traffic.messagesDown[member]! += 1;
+          this.#queue.push(() => {
+            this.#clientStep(
+              member,
+              { type: 'message', message: effect.message },
+              NEXT_PHASE[effect.kind],
+              roundOf(event),
+            );
+          });
+        }
+      } else if (effect.type === 'refuse') this.refusals.push(`coordinator: ${effect.reason}`);
+      else if (effect.type !== 'ready') this.outcomes.push(effect);
+    }
+    this.#drain();
+  }
+
+  #clientStep(
+    member: number,
+    event: ClientEvent,
+    phase: Phase | undefined,
+    round: number | undefined,
+    viaRegion = false,
+  ): void {
+    if (phase && this.#faults.alive && !this.#faults.alive(member, phase, round)) return;
+    const { party, effects } = this.client(member).step(event);
+    this.#clients[member] = party;
+    for (const effect of effects) {
+      if (effect.type === 'persist') {
+        this.clientFacts[member]!.push(effect.fact);
+        if (!this.#faults.crashes?.(member, effect.fact)) continue;
+        this.#clients[member] = this.#restoreClient(member);
+        return this.#clientStep(member, { type: 'resume' }, phase, round, viaRegion);
+      } else if (effect.type === 'send') {
+        this.sent.push({ from: member, kind: effect.kind, message: effect.message });
+        this.traffic.up[member]! += effect.message.length;
+        this.traffic.messagesUp[member]! += 1;
+        if (viaRegion && effect.kind === 'masked') continue;
+        this.#queue.push(() => {
+          this.coordinatorStep({ type: 'message', from: member, message: effect.message });
+        });
+      } else this.refusals.push(`client ${member}: ${effect.reason}`);
+    }
+  }
+
+  #draining = false;
+  #drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) next();
+    this.#draining = false;
+  }
+
+  #restoreClient(member: number): Party<ClientEvent, ClientEffect> {
+    const random = seededRandom(`${this.#seed}/${member}`);
+    const dependencies = { crypto: nodeCrypto, signer: identity(`client ${member}`), random };
+    return this.sum.client(member, dependencies, this.clientFacts[member]);
+  }
+
+  #restoreCoordinator(): Party<CoordinatorEvent, CoordinatorEffect> {
+    return this.sum.coordinator({ crypto: nodeCrypto, signer: identity('coordinator') }, this.coordinatorFacts);
+  }
+}
+
+/** The phase in which a client answers a message of the coordinator. */
+const NEXT_PHASE: { readonly [K in MessageKind]?: Phase } = {
+  roster: 'shares',
+  survivors: 'consent',
+  unmask: 'answer',
+};
+
+function roundOf(event: CoordinatorEvent): number | undefined {
+  return 'round' in event ? event.round : undefined;
+}

@@ -1,0 +1,73 @@
+import { concatBytes } from '@fedcarbon/kernel';
+import { context, KEY_BYTES, SEED_BYTES, type SecureSumCrypto } from './crypto.ts';
+
+/**
+ * Derivations of one block. A client draws one seed of 32 bytes; all else follows from it, so a client that restarts from its seed sends the same bytes.
+ * Everything that others recompute is bound to the session, the client and the round.
+ */
+export class BlockKeys {
+  readonly #crypto: SecureSumCrypto;
+  readonly #session: Uint8Array;
+
+  constructor(crypto: SecureSumCrypto, session: Uint8Array) {
+    this.#crypto = crypto;
+    this.#session = session;
+  }
+
+  /** Private key of the channels to the peers. */
+  sessionPrivateKey(clientSeed: Uint8Array): Uint8Array {
+    return this.#derive(clientSeed, context('session-key'), KEY_BYTES);
+  }
+
+  /** Seed of the client's own mask of a round, 16 bytes: opened when the client is in the sum. */
+  selfSeed(clientSeed: Uint8Array, round: number): Uint8Array {
+    return this.#derive(clientSeed, context('self-seed', round), SEED_BYTES);
+  }
+
+  /** Seed of the key that the client masks with in a round, 16 bytes: opened when the client is not in the sum. */
+  keySeed(clientSeed: Uint8Array, round: number): Uint8Array {
+    return this.#derive(clientSeed, context('key-seed', round), SEED_BYTES);
+  }
+
+  /** Coefficients of the polynomials that share the client's seeds. */
+  coefficients(clientSeed: Uint8Array, rosterHash: Uint8Array, length: number): Uint8Array {
+    const key = this.#crypto.hkdf(clientSeed, rosterHash, context('coefficients'), KEY_BYTES);
+    return this.#crypto.chacha20(key, length);
+  }
+
+  /** X25519 private key of `member` for `round`. */
+  maskPrivateKey(keySeed: Uint8Array, member: number, round: number): Uint8Array {
+    return this.#derive(keySeed, context('mask-key', member, round), KEY_BYTES);
+  }
+
+  /** What is published of a self seed beforehand, 16 bytes: by it a seed put together from shares is known to be right. */
+  selfSeedCommitment(selfSeed: Uint8Array, member: number, round: number): Uint8Array {
+    return this.#derive(selfSeed, context('self-commitment', member, round), SEED_BYTES);
+  }
+
+  /** Key of the own mask of `member`. */
+  selfMaskKey(selfSeed: Uint8Array, member: number, round: number): Uint8Array {
+    return this.#derive(selfSeed, context('self-mask', member, round), KEY_BYTES);
+  }
+
+  /** Key of the mask between two clients, from the private mask key of one and the public one of the other. */
+  pairMaskKey(
+    privateKey: Uint8Array,
+    publicKey: Uint8Array,
+    members: readonly [number, number],
+    round: number,
+  ): Uint8Array {
+    const [low, high] = members[0] < members[1] ? members : [members[1], members[0]];
+    return this.#derive(this.#crypto.x25519(privateKey, publicKey), context('pair-mask', low, high, round), KEY_BYTES);
+  }
+
+  /** Key that seals the shares of `from` for `to`. Bound to the roster: who was shown another roster cannot open them. */
+  sealKey(privateKey: Uint8Array, publicKey: Uint8Array, rosterHash: Uint8Array, from: number, to: number): Uint8Array {
+    const salt = concatBytes(this.#session, rosterHash);
+    return this.#crypto.hkdf(this.#crypto.x25519(privateKey, publicKey), salt, context('seal', from, to), KEY_BYTES);
+  }
+
+  #derive(secret: Uint8Array, info: Uint8Array, length: number): Uint8Array {
+    return this.#crypto.hkdf(secret, this.#session, info, length);
+  }
+}

@@ -1,0 +1,96 @@
+import type { Residues } from '@fedcarbon/codec';
+import type { RandomSource, Signer } from '@fedcarbon/kernel';
+import type { SecureSumCrypto } from './crypto.ts';
+import type { Party, PersistEffect, RefuseEffect } from './machine.ts';
+import type { MessageKind } from './v1/bytes-cursor.ts';
+
+/** What happens to a client. */
+export type ClientEvent =
+  /** Take part in the block. Again: send the same once more. */
+  | { readonly type: 'join' }
+  /** A message of the coordinator. */
+  | { readonly type: 'message'; readonly message: Uint8Array }
+  /** The client's vector for a round, its noise included. A second one for the same round is never looked at: the first message is sent again. */
+  | {
+      readonly type: 'contribute';
+      readonly round: number;
+      readonly values: Int32Array | Uint32Array;
+      readonly bits: number;
+    }
+  /** After a restart: send again what may not have arrived. */
+  | { readonly type: 'resume' };
+
+export type ClientEffect =
+  | PersistEffect
+  | RefuseEffect
+  /** To the client's aggregator. A `masked` message is a release: it must be charged before it is sent. */
+  | { readonly type: 'send'; readonly kind: MessageKind; readonly message: Uint8Array };
+
+/** The waiting periods of a block and of a round. A deadline of another phase or round than the present one changes nothing. */
+export type Phase = 'hello' | 'shares' | 'masked' | 'consent' | 'answer';
+
+/** What happens to the coordinator. */
+export type CoordinatorEvent =
+  /** A message of a client (its place in the plan), whose transport signature has been checked. */
+  | { readonly type: 'message'; readonly from: number; readonly message: Uint8Array }
+  /** A region's sum, whose transport signature has been checked: see `addMasked`. */
+  | { readonly type: 'partial'; readonly message: Uint8Array }
+  /** A message of the helper, of secure sums that have one. */
+  | { readonly type: 'helper'; readonly message: Uint8Array }
+  | { readonly type: 'open'; readonly round: number; readonly length: number; readonly bits: number }
+  /** Go on with what there is. `round` for the phases of a round. */
+  | { readonly type: 'deadline'; readonly phase: Phase; readonly round?: number }
+  /** After a restart: send again what may not have arrived. */
+  | { readonly type: 'resume' };
+
+export type CoordinatorEffect =
+  | PersistEffect
+  | RefuseEffect
+  | {
+      readonly type: 'send';
+      readonly to: readonly number[] | 'helper';
+      readonly kind: MessageKind;
+      readonly message: Uint8Array;
+    }
+  /** Clients may contribute from now on; these can. */
+  | { readonly type: 'ready'; readonly members: readonly number[] }
+  | {
+      readonly type: 'opened';
+      readonly round: number;
+      readonly survivors: readonly number[];
+      /** Modulo 2^bits; `toSigned` of @fedcarbon/codec lifts it. */
+      readonly sum: Residues;
+    }
+  /** The round stays closed for ever; its charges stand. */
+  | { readonly type: 'abandoned'; readonly round: number; readonly reason: string }
+  /** The block cannot be set up. */
+  | { readonly type: 'failed'; readonly reason: string };
+
+/** What a party is built with. */
+export interface PartyDependencies {
+  readonly crypto: SecureSumCrypto;
+  /** The party's identity key in the plan. */
+  readonly signer: Signer;
+}
+
+export interface ClientDependencies extends PartyDependencies {
+  /** Read once a block, and by clients with a helper once a round: what is drawn is persisted. */
+  readonly random: RandomSource;
+}
+
+/** A secure sum over the clients of a block: the coordinator learns the sum of a round over at least K_min clients, or nothing. */
+export interface SecureSum {
+  readonly kind: 'double-masking' | 'two-servers';
+  /** Bytes that a masked message carries for a helper; regions need it to add messages up (`addMasked`). */
+  readonly sealedBytes: number;
+  /** `member` is the client's place in the plan; `facts` what it has persisted so far. */
+  client(
+    member: number,
+    dependencies: ClientDependencies,
+    facts?: Iterable<Uint8Array>,
+  ): Party<ClientEvent, ClientEffect>;
+  coordinator(
+    dependencies: PartyDependencies,
+    facts?: Iterable<Uint8Array>,
+  ): Party<CoordinatorEvent, CoordinatorEffect>;
+}

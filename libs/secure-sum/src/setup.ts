@@ -1,0 +1,150 @@
+import { concatBytes, InvalidInputError } from '@fedcarbon/kernel';
+import type { Block } from './block.ts';
+import { SEED_BYTES, type SecureSumCrypto } from './crypto.ts';
+import type { BlockKeys } from './secrets.ts';
+import { splitSecret } from './shamir.ts';
+import { buildTopology, type Topology } from './topology.ts';
+import {
+  decodeRoster,
+  entryDigest,
+  type Hello,
+  helloStatement,
+  type RosterEntry,
+  rosterHashOf,
+  rosterStatement,
+} from './v1/setup-messages.ts';
+import type { Signer } from '@fedcarbon/kernel';
+
+/** The clients of a block and their graph, as one party sees them. */
+export interface Setup {
+  readonly rosterHash: Uint8Array;
+  readonly topology: Topology;
+  /** Of the party's neighbours and itself; the coordinator has all. */
+  readonly entries: ReadonlyMap<number, RosterEntry>;
+}
+
+/** The hello that follows from a client's seed. */
+export function helloOf(
+  block: Block,
+  member: number,
+  seed: Uint8Array,
+  { crypto, keys, signer }: { readonly crypto: SecureSumCrypto; readonly keys: BlockKeys; readonly signer: Signer },
+): Hello {
+  const rounds = Array.from({ length: block.rounds }, (_, round) => round);
+  const commitments = rounds.map((round) => keys.selfSeedCommitment(keys.selfSeed(seed, round), member, round));
+  const unsigned = {
+    sessionKey: crypto.x25519PublicKey(keys.sessionPrivateKey(seed)),
+    maskKeys: rounds.map((round) =>
+      crypto.x25519PublicKey(keys.maskPrivateKey(keys.keySeed(seed, round), member, round)),
+    ),
+    commitmentsDigest: crypto.sha256(concatBytes(...commitments)),
+  };
+  return {
+    entry: { ...unsigned, signature: signer.sign(helloStatement(block, member, unsigned)) },
+    commitments,
+  };
+}
+
+/** Throws InvalidInputError unless the entry is signed by the member's identity key for this session and plan. */
+export function checkEntry(block: Block, member: number, entry: RosterEntry, crypto: SecureSumCrypto): void {
+  const identity = block.members[member];
+  if (!identity || !crypto.verifySignature(identity, helloStatement(block, member, entry), entry.signature)) {
+    throw new InvalidInputError(`the hello of member ${member} is not signed by its key for this session and plan`, {
+      code: 'bad_signature',
+    });
+  }
+}
+
+/** Reads a roster that this party has accepted before: nothing is checked but its form. */
+export function readSetup(block: Block, message: Uint8Array, crypto: SecureSumCrypto): Setup {
+  const { members } = decodeRoster(crypto.sha256, block, message);
+  const rosterHash = rosterHashOf(crypto.sha256, block, members);
+  return {
+    rosterHash,
+    topology: buildTopology(
+      block.graph,
+      members.map(({ member }) => member),
+      rosterHash,
+      crypto,
+    ),
+    entries: new Map(members.flatMap(({ member, entry }) => (entry ? [[member, entry] as const] : []))),
+  };
+}
+
+/**
+ * Reads a roster with all the checks that a client owes itself: the coordinator has signed it, it is large enough, it holds the client's own hello
+ * unchanged, and every neighbour's with a valid signature. Throws InvalidInputError.
+ */
+export function acceptRoster(
+  block: Block,
+  member: number,
+  own: RosterEntry,
+  message: Uint8Array,
+  crypto: SecureSumCrypto,
+): void {
+  const { members, signature } = decodeRoster(crypto.sha256, block, message);
+  const { rosterHash, topology, entries } = readSetup(block, message, crypto);
+  if (!crypto.verifySignature(block.coordinatorKey, rosterStatement(rosterHash), signature)) {
+    throw new InvalidInputError('the roster is not signed by the coordinator', { code: 'bad_signature' });
+  }
+  if (members.length < block.minSurvivors) {
+    throw new InvalidInputError(`the roster has ${members.length} members, the plan needs ${block.minSurvivors}`);
+  }
+  const mine = entries.get(member);
+  if (!mine || !sameDigest(entryDigest(crypto.sha256, mine), entryDigest(crypto.sha256, own))) {
+    throw new InvalidInputError('the roster does not hold what this client said hello with');
+  }
+  for (const neighbour of topology.neighbours(member)) {
+    const entry = entries.get(neighbour);
+    if (!entry) throw new InvalidInputError(`the roster holds only a digest of the neighbour ${neighbour}`);
+    checkEntry(block, neighbour, entry, crypto);
+  }
+}
+
+/** Shares of all of a client's self seeds, then of all its key seeds, for each of its holders. */
+export function dealShares(
+  block: Block,
+  member: number,
+  seed: Uint8Array,
+  { rosterHash, topology }: Setup,
+  keys: BlockKeys,
+): Map<number, Uint8Array> {
+  const rounds = Array.from({ length: block.rounds }, (_, round) => round);
+  const secret = concatBytes(
+    ...rounds.map((round) => keys.selfSeed(seed, round)),
+    ...rounds.map((round) => keys.keySeed(seed, round)),
+  );
+  const holders = topology.holders(member);
+  const coefficients = keys.coefficients(seed, rosterHash, (topology.threshold - 1) * secret.length);
+  const shares = splitSecret(secret, { shares: holders.length, threshold: topology.threshold }, coefficients);
+  return new Map(holders.map((holder, i) => [holder, shares[i] as Uint8Array]));
+}
+
+/** A dealer's share of the secret of `round` that may be opened: the self seed of who is in the sum, the key seed of who is not. */
+export function shareOf({ rounds }: Block, shares: Uint8Array, round: number, inSum: boolean): Uint8Array {
+  const at = SEED_BYTES * (inSum ? round : rounds + round);
+  return shares.slice(at, at + SEED_BYTES);
+}
+
+/** What keeps a set of survivors from being opened, or undefined: too few, strangers among them, or some dealer with too few holders among them. */
+export function survivorsProblem(
+  { minSurvivors }: Block,
+  { threshold, holders }: Topology,
+  dealers: readonly number[],
+  survivors: readonly number[],
+): string | undefined {
+  const alive = new Set(survivors);
+  if (survivors.length < minSurvivors) return `${survivors.length} survivors, at least ${minSurvivors} are needed`;
+  const dealing = new Set(dealers);
+  const stranger = survivors.find((member) => !dealing.has(member));
+  if (stranger !== undefined) return `member ${stranger} is among the survivors and has not dealt shares`;
+  for (const dealer of dealers) {
+    const left = holders(dealer).reduce((count, holder) => count + (alive.has(holder) ? 1 : 0), 0);
+    if (left < threshold) return `${left} holders of member ${dealer} survive, at least ${threshold} are needed`;
+  }
+  return undefined;
+}
+
+function sameDigest(a: Uint8Array, b: Uint8Array): boolean {
+  return a.every((byte, i) => byte === b[i]);
+}
