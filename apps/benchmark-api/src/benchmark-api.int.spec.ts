@@ -286,6 +286,16 @@ describe('with everything released', () => {
     expect(await problem('/docs/package.json')).toMatchObject({ status: 404 });
   });
 
+  it('serves what its description lists', async () => {
+    const { paths } = (await (await ask('/openapi.json')).json()) as { paths: Record<string, object> };
+    const listed = Object.entries(paths).filter(([, operations]) => 'get' in operations);
+    expect(listed).toHaveLength(9);
+    for (const [path] of listed) {
+      const filled = path.replace('{version}', 'latest').replace('{n}', '1');
+      expect([path, (await ask(filled, { role: 'operator' })).status]).toEqual([path, 200]);
+    }
+  });
+
   it('never fails on any query, path or body, and explains every refusal', async () => {
     const known = fc.constantFrom('use', 'country', 'structure', 'subtype', 'scope', '__proto__', 'constructor');
     const query = fc
