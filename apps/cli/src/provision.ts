@@ -152,7 +152,8 @@ export async function writeConfigs(
 ): Promise<ServiceProcess[]> {
   const { ownerUrl, brokerUrl } = addresses;
   const access = (user: string) => brokerAccess(brokerUrl, user, credentials);
-  const base = (port: number) => ({ http: { host: addresses.listenHost, port }, logLevel: 'info' as const, planFile });
+  const base = (port: number) => ({ http: { host: addresses.listenHost, port }, logLevel: 'info' as const });
+  const withPlan = (port: number) => ({ ...base(port), planFile });
   const processes: ServiceProcess[] = [];
   const write = (app: string, name: string, port: number, config: object) => {
     const configFile = home.configFile(plan.name, name);
@@ -162,7 +163,7 @@ export async function writeConfigs(
 
   const globalPort = await addresses.nextPort();
   write(fullName.global, fullName.global, globalPort, {
-    ...base(globalPort),
+    ...withPlan(globalPort),
     databaseUrl: databaseUrl(ownerUrl, 'global', credentials),
     broker: access(brokerUser.service(fullName.global)),
     keyFile: credentials.keyFile('global'),
@@ -179,7 +180,7 @@ export async function writeConfigs(
   } satisfies PrivacyAccountantConfig);
 
   write(fullName.api, fullName.api, addresses.apiPort, {
-    ...base(addresses.apiPort),
+    ...withPlan(addresses.apiPort),
     databaseUrl: databaseUrl(ownerUrl, 'api', credentials),
     broker: access(brokerUser.service(fullName.api)),
     apiKeys: DEVELOPMENT_ROLES.map((role) => ({
@@ -192,7 +193,7 @@ export async function writeConfigs(
   for (const [k, regions] of chunks(plan.regions, REGIONS_PER_PROCESS).entries()) {
     const port = await addresses.nextPort();
     write('regional-aggregator', `regional-aggregator-${String(k + 1)}`, port, {
-      ...base(port),
+      ...withPlan(port),
       databaseUrl: databaseUrl(ownerUrl, 'region', credentials),
       regions: regions.map(({ name }) => ({
         name,
@@ -206,7 +207,7 @@ export async function writeConfigs(
   for (const [k, part] of chunks(members, HOLDERS_PER_PROCESS).entries()) {
     const port = await addresses.nextPort();
     write('client-trainer', `client-trainer-${String(k + 1)}`, port, {
-      ...base(port),
+      ...withPlan(port),
       holders: part.map(({ holder, dataset }) => ({
         holder,
         broker: access(brokerUser.holder(holder)),

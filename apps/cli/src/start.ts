@@ -27,8 +27,8 @@ import { Supervisor } from './supervisor.ts';
 
 const READY_TIMEOUT_MS = 60_000;
 const POLL_MS = 100;
-/** Far below V8's default: every service works on small messages, and nine of them share a machine here. */
-const SERVICE_MEMORY_MB = 128;
+/** Far below V8's defaults: every service works on small messages, and nine of them share a machine here. */
+const SERVICE_MEMORY = ['--max-old-space-size=128', '--max-semi-space-size=4'];
 
 /** Folder of all state: FEDCARBON_HOME, else `.fedcarbon/federation` in the checkout. */
 export function homeDir(): string {
@@ -138,7 +138,7 @@ async function keepService(service: ServiceProcess, supervisor: Supervisor): Pro
     kind: 'script',
     script: join(checkoutRoot, 'apps', service.app, fromSource ? 'src/main.ts' : 'dist/main.js'),
     args: ['--config', service.configFile],
-    execArgs: [...process.execArgv, `--max-old-space-size=${String(SERVICE_MEMORY_MB)}`],
+    execArgs: [...process.execArgv, ...SERVICE_MEMORY],
   });
 }
 

@@ -7,7 +7,9 @@ import {
   type Embedded,
   GRANT_V1,
   HISTORY_REQUEST_V1,
+  HISTORY_V1,
   HistoryReply,
+  type HistoryStatement,
   isEmbeddedSignedBy,
   type MechanismEvent,
   parseStrict,
@@ -53,7 +55,7 @@ const TRANSIENT_CODE = 'internal';
 
 /** What a charge is for. */
 export type Charge = Omit<CommitRequest, 'updateDigest'>;
-type Charges = Extract<HistoryReply, { kind: 'history' }>['charges'];
+type Charges = HistoryStatement['charges'];
 
 export type ReserveAnswer =
   | { readonly kind: 'granted' }
@@ -114,7 +116,12 @@ export class AccountantClient {
   /** Everything ever charged to the data set. `nonce`: 64 hexadecimal digits, fresh. Throws AccountantAnswerError, AccountantRefusalError, and whatever the link throws. */
   async history(owner: { readonly holder: string; readonly dataset: string }, nonce: string): Promise<Charges> {
     const signed = signStatement(HISTORY_REQUEST_V1, { ...owner, nonce }, this.#signer);
-    return noError(await this.#ask(HistoryReply, owner.holder, 'history', signed)).charges;
+    const { history } = noError(await this.#ask(HistoryReply, owner.holder, 'history', signed));
+    const { holder, dataset, nonce: answered, charges } = history.statement;
+    // A holder without a journal believes what it is told here, so it must be fresh and the accountant's own words.
+    requireSame('history', { holder, dataset, nonce: answered }, { ...owner, nonce });
+    if (!isEmbeddedSignedBy(HISTORY_V1, history, this.#key, this.#verify)) throw notSigned('history');
+    return charges;
   }
 
   async #ask<T>(schema: z.ZodType<T>, holder: string, call: AccountantCall, signed: SignedBytes): Promise<T> {

@@ -7,6 +7,7 @@ import {
   embedStatement,
   GRANT_V1,
   HISTORY_REQUEST_V1,
+  HISTORY_V1,
   type HistoryReply,
   openStatement,
   RESERVE_REQUEST_V1,
@@ -99,17 +100,13 @@ export class FakeAccountant {
   }
 
   #history(holder: string, signed: SignedBytes): HistoryReply {
-    openStatement(HISTORY_REQUEST_V1, signed, this.#keyOf(holder), verifySignature);
-    return {
-      kind: 'history',
-      budget: null,
-      charges: [...this.reservations.values()].flatMap(({ request, status, digest }) => {
-        if (request.holder !== holder || status === 'expired') return [];
-        const { planHash, roundId, attempt, event } = request;
-        return [
-          { planHash, roundId, attempt, event, status, ...(digest === undefined ? {} : { updateDigest: digest }) },
-        ];
-      }),
-    };
+    const request = openStatement(HISTORY_REQUEST_V1, signed, this.#keyOf(holder), verifySignature);
+    const charges = [...this.reservations.values()].flatMap(({ request: reserved, status, digest }) => {
+      if (reserved.holder !== holder || status === 'expired') return [];
+      const { planHash, roundId, attempt, event } = reserved;
+      return [{ planHash, roundId, attempt, event, status, ...(digest === undefined ? {} : { updateDigest: digest }) }];
+    });
+    const statement = { ...request, budget: null, charges };
+    return { kind: 'history', history: embedStatement(HISTORY_V1, statement, this.#federation.keys.accountant) };
   }
 }

@@ -211,6 +211,27 @@ describe('an accountant that', () => {
     expect(site.updates()).toHaveLength(1);
   });
 
+  const histories = (change: (history: Embedded) => object) => (call: string, honest: object) =>
+    call === 'history' ? { ...honest, history: change((honest as { history: Embedded }).history) } : honest;
+  it.each<[string, FakeAccountant['reply']]>([
+    ['that nobody signed', histories((history) => ({ ...history, signature }))],
+    [
+      'with a charge left out',
+      histories(({ statement, ...rest }) => ({ ...rest, statement: { ...statement, charges: [] } })),
+    ],
+    [
+      'of an earlier question',
+      histories(({ statement, ...rest }) => ({ ...rest, statement: { ...statement, nonce: '0'.repeat(64) } })),
+    ],
+  ])('tells a history %s: nothing is trained on it', async (_, reply) => {
+    await site.trainer.rebuild();
+    await site.trainer.onTask(federation.open(1));
+    await site.wipeJournal();
+    accountant.reply = reply;
+    await expect(site.trainer.onTask(federation.open(2))).rejects.toBeInstanceOf(AccountantAnswerError);
+    expect(accountant.charges()).toHaveLength(1);
+  });
+
   it('signs with a key that the plan does not name is not believed', async () => {
     await site.trainer.rebuild();
     accountant.answer = (call, holder, signed) => other.answer(call, holder, signed);

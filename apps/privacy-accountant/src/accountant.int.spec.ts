@@ -178,12 +178,12 @@ describe('Accountant on a real Postgres', () => {
           } else if (operation.kind === 'history') {
             const reply = await accountant.history(holder, federation.history(holder));
             if (reply.kind !== 'history') throw new Error(reply.message);
-            const found = reply.charges.map(
+            const found = reply.history.statement.charges.map(
               (charge) =>
                 [`${charge.planHash} ${charge.roundId} ${String(charge.attempt)}`, charge.updateDigest] as const,
             );
             expect(new Map(found)).toEqual(model.history(clock.nowMs()));
-            expect(reply.budget).toEqual(model.budget ?? null);
+            expect(reply.history.statement.budget).toEqual(model.budget ?? null);
           } else {
             const { plan, round, attempt } = operation;
             const key = `${plan.planHash} ${plan.planHash.slice(0, 12)}-${String(round)} ${String(attempt)}`;

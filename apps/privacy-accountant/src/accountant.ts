@@ -7,7 +7,9 @@ import {
   embedStatement,
   GRANT_V1,
   HISTORY_REQUEST_V1,
+  HISTORY_V1,
   type HistoryReply,
+  type HistoryStatement,
   isSignedBy,
   type MechanismEvent,
   openStatement,
@@ -151,7 +153,7 @@ export class Accountant {
 
   /** Everything that counts against a data set, so that a holder can rebuild a lost journal. */
   async history(sender: string, signed: SignedBytes): Promise<HistoryReply> {
-    const { holder, dataset } = readStatement(HISTORY_REQUEST_V1, signed.payload);
+    const { holder, dataset, nonce } = readStatement(HISTORY_REQUEST_V1, signed.payload);
     assertSender(sender, holder);
     openStatement(
       HISTORY_REQUEST_V1,
@@ -160,8 +162,10 @@ export class Accountant {
       this.#parts.verifySignature,
     );
     const { budget, charges } = await this.#parts.record.history({ holder, dataset }, this.#parts.clock.nowMs());
-    return {
-      kind: 'history',
+    const history: HistoryStatement = {
+      holder,
+      dataset,
+      nonce,
       budget: budget ?? null,
       charges: charges.map(({ planHash, roundId, attempt, event, commit }) => ({
         planHash,
@@ -172,6 +176,7 @@ export class Accountant {
         ...(commit === undefined ? {} : { updateDigest: commit.updateDigest }),
       })),
     };
+    return { kind: 'history', history: embedStatement(HISTORY_V1, history, this.#parts.signer) };
   }
 
   /** The plan of a request, after checking that its holder is a member with this data set, signed it, and sent it. */

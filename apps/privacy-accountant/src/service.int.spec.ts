@@ -63,7 +63,6 @@ describe('privacy-accountant as a process', () => {
     const settings = {
       http: { host: '127.0.0.1', port: 0 },
       logLevel: 'info',
-      planFile: 'plan.json',
       keyFile: 'key.pem',
       databaseUrl: await db.loginUrl('fc_accountant'),
       broker: { servers: [nats.url], user: accountantUser.user, password: accountantUser.password },
@@ -123,7 +122,10 @@ describe('privacy-accountant as a process', () => {
     expect(await commit('y')).toEqual({ kind: 'refused', reason: 'digest_conflict' });
     expect(await reserve(1)).toEqual(committed);
     const history = HistoryReply.parse(await ask(SUBJECTS.accountant(HOLDER, 'history'), federation.history(HOLDER)));
-    expect(history).toMatchObject({ kind: 'history', charges: [{ status: 'committed', attempt: 1 }] });
+    expect(history).toMatchObject({
+      kind: 'history',
+      history: { statement: { charges: [{ status: 'committed', attempt: 1 }] } },
+    });
   });
 
   it('answers what it cannot accept with a code', async () => {

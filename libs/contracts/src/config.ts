@@ -14,12 +14,13 @@ export type BrokerAccess = z.infer<typeof BrokerAccess>;
 
 const Http = z.strictObject({ host: z.string().default('127.0.0.1'), port: NonNegativeInt.max(65535) });
 const LogLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info');
-const base = { http: Http, logLevel: LogLevel, planFile: z.string() };
+const base = { http: Http, logLevel: LogLevel };
+const withPlan = { ...base, planFile: z.string() };
 const DatabaseUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgresql:// URL');
 
 /** `keyFile`s are Ed25519 private keys, PKCS#8 PEM. `planFile` is the resolved plan, JSON. */
 export const GlobalAggregatorConfig = z.strictObject({
-  ...base,
+  ...withPlan,
   databaseUrl: DatabaseUrl,
   broker: BrokerAccess,
   keyFile: z.string(),
@@ -28,6 +29,7 @@ export const GlobalAggregatorConfig = z.strictObject({
 });
 export type GlobalAggregatorConfig = z.infer<typeof GlobalAggregatorConfig>;
 
+/** The accountant knows every plan from the database: a budget outlives plans. */
 export const PrivacyAccountantConfig = z.strictObject({
   ...base,
   databaseUrl: DatabaseUrl,
@@ -39,14 +41,14 @@ export const PrivacyAccountantConfig = z.strictObject({
 export type PrivacyAccountantConfig = z.infer<typeof PrivacyAccountantConfig>;
 
 export const RegionalAggregatorConfig = z.strictObject({
-  ...base,
+  ...withPlan,
   databaseUrl: DatabaseUrl,
   regions: z.array(z.strictObject({ name: Name, broker: BrokerAccess, keyFile: z.string() })).min(1),
 });
 export type RegionalAggregatorConfig = z.infer<typeof RegionalAggregatorConfig>;
 
 export const ClientTrainerConfig = z.strictObject({
-  ...base,
+  ...withPlan,
   holders: z
     .array(
       z.strictObject({
@@ -71,7 +73,7 @@ export const Role = z.enum(['analyst', 'auditor', 'operator', 'holder']);
 export type Role = z.infer<typeof Role>;
 
 export const BenchmarkApiConfig = z.strictObject({
-  ...base,
+  ...withPlan,
   databaseUrl: DatabaseUrl,
   broker: BrokerAccess,
   /** SHA-256 of the keys, never the keys. */

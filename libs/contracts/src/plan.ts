@@ -35,6 +35,8 @@ export const FederationPlan = z.strictObject({
   stock: z.strictObject({
     /** Versioned public bins of @fedcarbon/stock. */
     featureSchema: z.string(),
+    /** Features of the schema that the model uses, in the schema's order. */
+    features: z.array(z.string()).min(1),
     target: z.string(),
     unit: z.string(),
   }),
@@ -100,7 +102,7 @@ export const PlanFile = z.strictObject({
     use: z.string().optional(),
     target: z.string(),
     featureSchema: z.string(),
-    /** Columns to use, a subset of the schema's features in its order; all when left out. */
+    /** Features to use, a subset of the schema's; all when left out. */
     features: z.array(z.string()).min(1).optional(),
     yRange: z.tuple([z.number(), z.number()]),
   }),

@@ -61,7 +61,12 @@ export function resolvePlan(file: PlanFile, enrolment: Enrolment): FederationPla
     keys: enrolment.keys,
     operatorKey: enrolment.operatorKey,
     privacy: { epsilon, delta, trust: file.trust, adjacency: 'add-or-remove-one-record', budgetShares },
-    stock: { featureSchema: file.stock.featureSchema, target: file.stock.target, unit: view.unit },
+    stock: {
+      featureSchema: file.stock.featureSchema,
+      features: view.schema.features.map(({ name }) => name),
+      target: file.stock.target,
+      unit: view.unit,
+    },
     regions: enrolment.regions.map((region) => ({
       name: region.name,
       publicKey: region.publicKey,

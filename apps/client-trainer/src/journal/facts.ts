@@ -1,7 +1,7 @@
 import {
   CommitStatement,
   embedded,
-  HistoryReply,
+  HistoryStatement,
   MechanismEvent,
   Name,
   PositiveInt,
@@ -35,7 +35,7 @@ export const Fact = z.discriminatedUnion('kind', [
   /** The operator gave another cap. */
   z.strictObject({ kind: z.literal('capChanged'), cap: Cap }),
   /** All charges that the accountant knew when this journal began: an empty list for a new holder, everything for one whose journal was lost. */
-  z.strictObject({ kind: z.literal('rebuilt'), charges: HistoryReply.options[0].shape.charges }),
+  z.strictObject({ kind: z.literal('rebuilt'), charges: HistoryStatement.shape.charges }),
   /** These bytes may leave under this attempt and no others ever: written before the accountant is asked to charge them. */
   z.strictObject({
     kind: z.literal('prepared'),

@@ -62,22 +62,29 @@ export const CommitReply = z.discriminatedUnion('kind', [
 ]);
 export type CommitReply = z.infer<typeof CommitReply>;
 
-/** Answer to `history`, in order of charging; reserved ones are those that may still be committed. */
+/** Signed by the accountant: everything charged to a data set, in order; reserved ones are those that may still be committed. The nonce is the request's. */
+export const HistoryStatement = z.strictObject({
+  holder: Name,
+  dataset: Name,
+  nonce: Sha256Hex,
+  budget: z.strictObject(budget).nullable(),
+  charges: z.array(
+    z.strictObject({
+      planHash: Sha256Hex,
+      roundId: RoundId,
+      attempt: PositiveInt,
+      event: MechanismEvent,
+      status: z.enum(['reserved', 'committed']),
+      updateDigest: Sha256Hex.optional(),
+    }),
+  ),
+});
+export type HistoryStatement = z.infer<typeof HistoryStatement>;
+export const HISTORY_V1 = statementKind('history', 1, HistoryStatement);
+
+/** Answer to `history`. A holder without a journal has nothing else to go by, so it is signed. */
 export const HistoryReply = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('history'),
-    budget: z.strictObject(budget).nullable(),
-    charges: z.array(
-      z.strictObject({
-        planHash: Sha256Hex,
-        roundId: RoundId,
-        attempt: PositiveInt,
-        event: MechanismEvent,
-        status: z.enum(['reserved', 'committed']),
-        updateDigest: Sha256Hex.optional(),
-      }),
-    ),
-  }),
+  z.strictObject({ kind: z.literal('history'), history: embedded(HistoryStatement) }),
   z.strictObject({ kind: z.literal('error'), code: z.string(), message: z.string() }),
 ]);
 export type HistoryReply = z.infer<typeof HistoryReply>;
