@@ -9,8 +9,11 @@ export interface SecureSumCrypto {
   hkdf(secret: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array;
   /** Public key of a 32-byte X25519 private key (RFC 7748, section 6.1). */
   x25519PublicKey(privateKey: Uint8Array): Uint8Array;
-  /** Shared secret, 32 bytes; all zero for a public key of low order, which only harms whoever published it. */
-  x25519(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array;
+  /**
+   * From a public key to the 32-byte secret shared with it; all zero for one of low order, which only harms whoever published it. In two steps, as making
+   * a host's key object of a private key takes longer than an agreement.
+   */
+  x25519(privateKey: Uint8Array): (publicKey: Uint8Array) => Uint8Array;
   /** First `length` bytes of the ChaCha20 key stream (RFC 8439, section 2.4) with block counter 0 and nonce 0: every key makes one stream. */
   chacha20(key: Uint8Array, length: number): Uint8Array;
   /** ChaCha20-Poly1305 (RFC 8439, section 2.8) with nonce 0 and no additional data: every key seals one message. Ciphertext, then tag (16 bytes). */

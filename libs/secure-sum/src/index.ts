@@ -3,7 +3,8 @@ export type { SecureSumCrypto } from './crypto.ts';
 export { doubleMasking } from './double-masking.ts';
 export type { Machine, Party, PersistEffect, RefuseEffect } from './machine.ts';
 export { maskingClient, type MaskingClientState } from './masking-client.ts';
-export { maskingCoordinator, type MaskingCoordinatorState, phaseOf } from './masking-coordinator.ts';
+export { type MaskingCoordinatorState, phaseOf } from './coordinator-state.ts';
+export { maskingCoordinator } from './masking-coordinator.ts';
 export { addMasked, readMasked, type SumShape } from './partial-sum.ts';
 export type {
   ClientDependencies,
@@ -17,3 +18,10 @@ export type {
 } from './secure-sum.ts';
 export { completeThreshold, type Graph } from './topology.ts';
 export { kindOf, type MessageKind } from './v1/bytes-cursor.ts';
+export { deltaOfNoiseShares, sumOfDiscreteGaussiansTau } from './discrete-gaussian-sum.ts';
+export { type MaskingCost, maskingCost } from './masking-cost.ts';
+export { noiseShare } from './noise-share.ts';
+export { graphFor, type SparseParameters, sparseParameters, type SparseRequirements } from './sparse-parameters.ts';
+export { twoServers } from './two-servers.ts';
+export type { HelperEffect, HelperEvent } from './two-servers-helper.ts';
+export { decodeWeightedMean, encodeWeighted, maxWeight, type WeightScale, weightOf } from './weighted-mean.ts';

@@ -150,7 +150,7 @@ export function maskingClient(
   function openShares(state: MaskingClientState, message: Uint8Array): NonNullable<MaskingClientState['peers']> {
     const { topology, rosterHash, entries, dealt } = setupOf(state);
     const { dealers, sealed } = decodeDelivered(block, topology.neighbours(member), message);
-    const privateKey = keys.sessionPrivateKey(seedOf(state));
+    const agree = crypto.x25519(keys.sessionPrivateKey(seedOf(state)));
     const dealing = new Set(dealers);
     const shares = new Map([[member, dealt.get(member) as Uint8Array]]);
     topology
@@ -158,7 +158,7 @@ export function maskingClient(
       .filter((dealer) => dealing.has(dealer))
       .forEach((dealer, i) => {
         const publicKey = (entries.get(dealer) as { sessionKey: Uint8Array }).sessionKey;
-        const key = keys.sealKey(privateKey, publicKey, rosterHash, dealer, member);
+        const key = keys.sealKey(agree(publicKey), rosterHash, dealer, member);
         shares.set(dealer, crypto.open(key, sealed[i] as Uint8Array) ?? new Uint8Array(2 * SEED_BYTES * block.rounds));
       });
     return { dealers, shares };
@@ -184,16 +184,11 @@ export function maskingClient(
     const { shares } = peersOf(state);
     const own = keys.selfMaskKey(keys.selfSeed(seed, round), member, round);
     const terms = [values, maskOf(crypto, own, values.length, bits)];
-    const privateKey = keys.maskPrivateKey(keys.keySeed(seed, round), member, round);
+    const agree = crypto.x25519(keys.maskPrivateKey(keys.keySeed(seed, round), member, round));
     for (const peer of topology.neighbours(member)) {
       if (!shares.has(peer)) continue;
       const publicKey = (entries.get(peer) as { maskKeys: readonly Uint8Array[] }).maskKeys[round] as Uint8Array;
-      const shared = maskOf(
-        crypto,
-        keys.pairMaskKey(privateKey, publicKey, [member, peer], round),
-        values.length,
-        bits,
-      );
+      const shared = maskOf(crypto, keys.pairMaskKey(agree(publicKey), [member, peer], round), values.length, bits);
       terms.push(member < peer ? shared : negated(shared, bits));
     }
     return sumModulo(terms, bits);
@@ -276,10 +271,10 @@ export function maskingClient(
 
   function sendShares(turn: ClientTurn): void {
     const { topology, rosterHash, entries, dealt } = setupOf(turn.state);
-    const privateKey = keys.sessionPrivateKey(seedOf(turn.state));
+    const agree = crypto.x25519(keys.sessionPrivateKey(seedOf(turn.state)));
     const sealed = topology.neighbours(member).map((holder) => {
       const publicKey = (entries.get(holder) as { sessionKey: Uint8Array }).sessionKey;
-      const key = keys.sealKey(privateKey, publicKey, rosterHash, member, holder);
+      const key = keys.sealKey(agree(publicKey), rosterHash, member, holder);
       return crypto.seal(key, dealt.get(holder) as Uint8Array);
     });
     turn.emit({ type: 'send', kind: 'shares', message: encodeShares(block, sealed) });

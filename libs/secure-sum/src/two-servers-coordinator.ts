@@ -1,0 +1,173 @@
+import { addModulo, type Residues, requireBits, sumModulo } from '@fedcarbon/codec';
+import { concatBytes, describeError, InvalidInputError } from '@fedcarbon/kernel';
+import type { Block } from './block.ts';
+import { type Machine, Turn } from './machine.ts';
+import { checkShape, type SumShape } from './partial-sum.ts';
+import type { CoordinatorEffect, CoordinatorEvent } from './secure-sum.ts';
+import { u16 } from './v1/bytes-cursor.ts';
+import { decodeMaskSum, encodeSeeds, SEALED_SEED_BYTES } from './v1/helper-messages.ts';
+import { decodeMasked, decodePartial, type Partial } from './v1/round-messages.ts';
+
+/** First byte of the coordinator's facts; then a number u16, then the message. */
+const FACT = { opened: 1, masked: 2, partial: 3, sumClosed: 4, finished: 5 } as const;
+
+/** The coordinator with two servers. */
+export interface TwoServersState {
+  readonly round?: {
+    readonly shape: SumShape;
+    /** Whose vectors are in the sum, with what they sealed for the helper. */
+    readonly included: ReadonlyMap<number, Uint8Array>;
+    readonly sum: Residues;
+    /** No more vectors; the helper has been asked. */
+    readonly closed: boolean;
+  };
+  readonly finished: ReadonlySet<number>;
+}
+type OpenRound = NonNullable<TwoServersState['round']>;
+
+/** The first server: adds the clients' shares and asks the helper once for the sum of their masks. */
+export function twoServersCoordinator(block: Block): Machine<TwoServersState, CoordinatorEvent, CoordinatorEffect> {
+  type ServerTurn = Turn<TwoServersState, CoordinatorEffect>;
+
+  function apply(state: TwoServersState, fact: Uint8Array): TwoServersState {
+    const number = ((fact[1] ?? 0) << 8) | (fact[2] ?? 0);
+    const message = fact.subarray(3);
+    const round = state.round as OpenRound;
+    switch (fact[0]) {
+      case FACT.opened: {
+        const [high = 0, middle = 0, low = 0, bits = 0] = message;
+        const length = (high << 16) | (middle << 8) | low;
+        const shape = { round: number, length, bits };
+        return { ...state, round: { shape, included: new Map(), sum: new Uint32Array(length), closed: false } };
+      }
+      case FACT.masked:
+        return { ...state, round: including(round, partialOf(number, message)) };
+      case FACT.partial:
+        return { ...state, round: including(round, decodePartial(block, SEALED_SEED_BYTES, message)) };
+      case FACT.sumClosed:
+        return { ...state, round: { ...round, closed: true } };
+      case FACT.finished:
+        return { finished: new Set(state.finished).add(number) };
+      default:
+        throw new InvalidInputError(`a coordinator has no fact of kind ${fact[0]}`);
+    }
+  }
+
+  function step(state: TwoServersState, event: CoordinatorEvent) {
+    const turn: ServerTurn = new Turn(state, apply);
+    try {
+      const { round } = state;
+      if (event.type === 'message') {
+        if (!block.members[event.from]) throw new InvalidInputError(`the plan has no member ${event.from}`);
+        include(turn, partialOf(event.from, event.message), fact(FACT.masked, event.from, event.message));
+      } else if (event.type === 'partial') {
+        const partial = decodePartial(block, SEALED_SEED_BYTES, event.message);
+        include(turn, partial, fact(FACT.partial, 0, event.message));
+      } else if (event.type === 'open') open(turn, event);
+      else if (event.type === 'helper') onMaskSum(turn, event.message);
+      else if (event.type === 'resume') {
+        if (round?.closed) askHelper(turn);
+      } else if (event.phase === 'hello') turn.emit({ type: 'ready', members: [...block.members.keys()] });
+      else if (round && event.round === round.shape.round) {
+        if (event.phase === 'masked' && !round.closed) close(turn);
+        else if (event.phase === 'answer' && round.closed) abandon(turn, 'the helper did not answer');
+      }
+    } catch (error) {
+      if (!(error instanceof InvalidInputError)) throw error;
+      turn.refuse(describeError(error));
+    }
+    return { state: turn.state, effects: turn.effects };
+  }
+
+  function open(turn: ServerTurn, { round, length, bits }: SumShape): void {
+    const { round: current, finished } = turn.state;
+    requireBits(bits);
+    if (!(Number.isInteger(round) && round >= 0 && round < block.rounds)) {
+      throw new InvalidInputError(`round ${round} is not one of the block's ${block.rounds}`);
+    }
+    if (finished.has(round)) throw new InvalidInputError(`round ${round} is over; an abandoned round is not run again`);
+    if (current?.shape.round === round) return;
+    if (current) throw new InvalidInputError(`round ${current.shape.round} is still open`);
+    turn.persist(fact(FACT.opened, round, Uint8Array.of(length >>> 16, (length >>> 8) & 255, length & 255, bits)));
+  }
+
+  function include(turn: ServerTurn, partial: Partial, accepted: Uint8Array): void {
+    const { shape, included, closed } = roundOf(turn.state);
+    checkShape(shape, partial);
+    if (closed) throw new InvalidInputError(`round ${shape.round} takes no vectors any more`);
+    const again = partial.members.find((member) => included.has(member));
+    if (again !== undefined) throw new InvalidInputError(`member ${again} is in the sum of the round already`);
+    turn.persist(accepted);
+    if (roundOf(turn.state).included.size === block.members.length) close(turn);
+  }
+
+  function close(turn: ServerTurn): void {
+    const { size } = roundOf(turn.state).included;
+    if (size < block.minSurvivors) {
+      return abandon(turn, `${size} survivors, at least ${block.minSurvivors} are needed`);
+    }
+    turn.persist(fact(FACT.sumClosed, 0));
+    askHelper(turn);
+  }
+
+  function askHelper(turn: ServerTurn): void {
+    const { shape, included } = roundOf(turn.state);
+    const survivors = survivorsOf(included);
+    const sealed = survivors.map((member) => included.get(member) as Uint8Array);
+    turn.emit({
+      type: 'send',
+      to: 'helper',
+      kind: 'seeds',
+      message: encodeSeeds(block, { ...shape, survivors, sealed }),
+    });
+  }
+
+  function onMaskSum(turn: ServerTurn, message: Uint8Array): void {
+    const { shape, included, sum, closed } = roundOf(turn.state);
+    const masks = decodeMaskSum(block, message);
+    if (!closed || masks.round !== shape.round) throw new InvalidInputError(`round ${masks.round} waits for no masks`);
+    if (masks.unreadable.length > 0) {
+      return abandon(turn, `the helper cannot open what member ${masks.unreadable.join(', ')} sealed`);
+    }
+    checkShape(shape, masks);
+    turn.persist(fact(FACT.finished, shape.round));
+    turn.emit({
+      type: 'opened',
+      round: shape.round,
+      survivors: survivorsOf(included),
+      sum: sumModulo([sum, masks.values], shape.bits),
+    });
+  }
+
+  function abandon(turn: ServerTurn, reason: string): void {
+    const { round } = roundOf(turn.state).shape;
+    turn.persist(fact(FACT.finished, round));
+    turn.emit({ type: 'abandoned', round, reason });
+  }
+
+  function partialOf(from: number, message: Uint8Array): Partial {
+    const { sealed, ...masked } = decodeMasked(block, SEALED_SEED_BYTES, message);
+    return { ...masked, members: [from], sealed: [sealed] };
+  }
+
+  return { initial: { finished: new Set() }, apply, step };
+}
+
+function including(round: OpenRound, { members, values, sealed }: Partial): OpenRound {
+  const included = new Map(round.included);
+  members.forEach((member, i) => included.set(member, sealed[i] as Uint8Array));
+  return { ...round, included, sum: addModulo(round.sum, values, round.shape.bits) };
+}
+
+function survivorsOf(included: ReadonlyMap<number, Uint8Array>): number[] {
+  return [...included.keys()].sort((a, b) => a - b);
+}
+
+function roundOf({ round }: TwoServersState): OpenRound {
+  if (!round) throw new InvalidInputError('no round is open');
+  return round;
+}
+
+function fact(kind: number, number: number, message: Uint8Array = new Uint8Array()): Uint8Array {
+  return concatBytes(Uint8Array.of(kind), u16(number), message);
+}
