@@ -319,8 +319,9 @@ describe('Accountant while Postgres restarts', () => {
           expect(reserved.kind).toBe('granted');
           const reply = await untilAnswered(() => accountant.commit(holder, federation.commit(holder, round)), onRetry);
           expect(reply.kind).toBe('committed');
-          if (++committed === 4) await postgres.kill9().then(() => postgres.restart());
-          if (committed === 12) await postgres.restart();
+          const count = ++committed;
+          if (count === 4) await postgres.kill9().then(() => postgres.restart());
+          if (count === 12) await postgres.restart();
         }
       });
       await Promise.all(clients);

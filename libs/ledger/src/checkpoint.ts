@@ -3,7 +3,7 @@ import type { Sha256, Signer, VerifySignature } from '@fedcarbon/kernel';
 
 /** The state of a ledger: its identity, its number of entries, the RFC 6962 root over their leaf hashes (C2SP tlog-checkpoint). */
 export interface Checkpoint {
-  /** `fedcarbon/<federation name>`. */
+  /** `fedcarbon/<first 12 characters of the checkpoint key>`. */
   readonly origin: string;
   readonly size: number;
   /** 32 bytes. */

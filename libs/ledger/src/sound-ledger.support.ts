@@ -1,4 +1,4 @@
-import { canonicalBytes, concatBytes, equalBytes, toBase64Url, toHex, utf8 } from '@fedcarbon/kernel';
+import { canonicalBytes, concatBytes, equalBytes, fromBase64Url, toBase64Url, toHex, utf8 } from '@fedcarbon/kernel';
 import type { Json, Sha256, Signer, VerifySignature } from '@fedcarbon/kernel';
 import { signCheckpoint } from './checkpoint.ts';
 import { receiptMessage } from './entries.ts';
@@ -252,7 +252,8 @@ export class LedgerScript {
 
   publishBenchmarks(): this {
     const { roundId } = this.#open();
-    const releaseDigest = this.#digest('release');
+    const closed = this.entries.findLast((entry) => entry.kind === 'round.closed');
+    const releaseDigest = toHex(this.#keys.sha256(fromBase64Url(closed?.aggregate ?? '')));
     this.entries.push({ kind: 'benchmarks.published', planHash: this.planHash, version: 1, roundId, releaseDigest });
     return this;
   }

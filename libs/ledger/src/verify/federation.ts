@@ -23,6 +23,8 @@ interface Round {
   readonly opened: Fields<'round.opened'>;
   readonly seq: number;
   outcome?: 'released' | 'abandoned';
+  /** SHA-256 of the packed sum that a released round opened. */
+  aggregateDigest?: string;
 }
 
 interface Running {
@@ -180,7 +182,8 @@ export class FederationReplay {
     if (closed.aggregate === undefined) return report('was released without an aggregate');
     const bytes = bytesOfBase64Url(closed.aggregate);
     const sum = bytes ? unpack(bytes, opened.bits, opened.length) : 'is not base64url text';
-    if (typeof sum === 'string') return report(`has an aggregate that ${sum}`);
+    if (bytes === undefined || typeof sum === 'string') return report(`has an aggregate that ${String(sum)}`);
+    round.aggregateDigest = hexOf(this.#ports.sha256(bytes));
     if (opened.purpose === 'benchmarks') {
       if (closed.modelDigest !== undefined) report('is for benchmarks, yet has a model');
       return;
@@ -259,6 +262,8 @@ export class FederationReplay {
     const round = running.rounds.get(published.roundId);
     if (round?.opened.purpose !== 'benchmarks' || round.outcome !== 'released') {
       report(`is of round ${published.roundId}, which is no released benchmark round`);
+    } else if (round.aggregateDigest !== published.releaseDigest) {
+      report(`has digest ${published.releaseDigest}, the sum of its round has ${round.aggregateDigest ?? 'none'}`);
     }
   }
 

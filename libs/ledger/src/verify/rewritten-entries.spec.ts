@@ -34,7 +34,7 @@ const CHOSEN: readonly { kind: LedgerEntryKind; nth?: number; free: readonly str
   { kind: 'round.closed', nth: 1, free: ['reason changed', 'reason removed'] },
   { kind: 'round.closed', nth: 5, free: [] },
   { kind: 'model.published', free: [] },
-  { kind: 'benchmarks.published', free: ['version changed', 'releaseDigest changed'] },
+  { kind: 'benchmarks.published', free: ['version changed'] },
   { kind: 'federation.completed', free: [] },
 ];
 const cases = CHOSEN.map(({ kind, nth = 0, free }) => {
