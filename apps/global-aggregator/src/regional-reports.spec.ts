@@ -47,7 +47,7 @@ const report = (changes: Partial<RegionalReport> = {}): RegionalReport => ({
   bytes: { up: 10, down: 20 },
   ...changes,
 });
-const open = (statement: RegionalReport, region = 'north', signer = 'region-north'): Embedded<Receipt> =>
+const open = (statement: RegionalReport, region = 'north', signer = 'region-north') =>
   openReport(
     { plan, planHash },
     region,
