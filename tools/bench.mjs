@@ -1,3 +1,97 @@
-// `npm run bench`: speed of the parts that a federation waits for, as a table. Nothing is measured yet.
-console.error('There is no benchmark yet.');
-process.exitCode = 1;
+// `npm run bench [-- rounds|api|accountant ...]`: speed of what a federation waits for, as a table, on this machine, at this moment. Real processes, a real
+// broker and a real database that flush to disk. Figures depend on what else the machine does; compare runs made one after the other.
+import { startPostgres, resolveStack } from '@fedcarbon/stack';
+import { migrate } from '@fedcarbon/persistence';
+import autocannon from 'autocannon';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { benchAccountant } from '../apps/privacy-accountant/dist/accountant.bench.js';
+
+const checkout = join(import.meta.dirname, '..');
+const PARTS = { rounds: benchFederation, accountant: benchReservations };
+const chosen = process.argv.slice(2);
+const unknown = chosen.filter((name) => !(name in PARTS));
+if (unknown.length > 0) {
+  console.error(`there is no benchmark "${unknown[0]}"; there are ${Object.keys(PARTS).join(', ')}`);
+  process.exit(2);
+}
+
+console.log(
+  `${cpus().length} cores (${cpus()[0].model}), Node ${process.versions.node}, load ${loadavg()[0].toFixed(1)} before the start\n`,
+);
+console.log(['what'.padEnd(52), 'measured'.padStart(14), 'wanted'.padStart(14)].join(''));
+for (const [name, measure] of Object.entries(PARTS)) {
+  if (chosen.length === 0 || chosen.includes(name)) await measure();
+}
+
+function row(what, measured, wanted = '') {
+  console.log([what.padEnd(52), measured.padStart(14), wanted.padStart(14)].join(''));
+}
+
+/** A whole federation by `npm start`'s own command: rounds, traffic, memory; then the API under load. */
+async function benchFederation() {
+  const home = mkdtempSync(join(tmpdir(), 'fedcarbon-bench-'));
+  const reportFile = join(home, 'report.json');
+  const args = ['apps/cli/dist/main.js', 'start', '--port', '0', '--report', reportFile];
+  const child = spawn(process.execPath, args, {
+    cwd: checkout,
+    env: { ...process.env, FEDCARBON_HOME: home },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout.on('data', (chunk) => (output += chunk));
+  const exited = new Promise((done) => child.once('exit', done));
+  try {
+    while (!output.includes('serving until Ctrl-C')) {
+      if (child.exitCode !== null) throw new Error(`the federation did not run:\n${output}`);
+      await pause(100);
+    }
+    const report = JSON.parse(readFileSync(reportFile, 'utf8'));
+    const { clients, rounds, roundMillis, bytes, wallSeconds, mechanism } = report;
+    const ran = mechanism.reduce((sum, { times }) => sum + times, 0);
+    row(`a round with ${clients} clients, training included: median`, `${roundMillis.median} ms`, '<= 400 ms');
+    row('  95th percentile', `${roundMillis.p95} ms`);
+    row(`bytes up, per client and round`, `${Math.round(bytes.up / clients / ran)} B`);
+    row(`bytes down, per client and round`, `${Math.round(bytes.down / clients / ran)} B`);
+    row(`${rounds} rounds and benchmarks, from command to results`, `${wallSeconds} s`, '<= 45 s');
+    const run = JSON.parse(readFileSync(join(home, 'run.json'), 'utf8'));
+    const api = output.match(/^API +(\S+)/m)[1];
+    const key = output.match(/analyst +key (\S+)/)[1];
+    const load = await autocannon({
+      url: `${api}/v1/benchmarks?use=residential`,
+      connections: 10,
+      duration: 5,
+      headers: { authorization: `Bearer ${key}` },
+    });
+    if (load.non2xx > 0) throw new Error(`${load.non2xx} answers were refused`);
+    row('GET /v1/benchmarks, 10 connections', `${Math.round(load.requests.average)}/s`, '>= 2000/s');
+    row('  99th percentile', `${load.latency.p99} ms`, '<= 25 ms');
+    for (const { name, pid } of run.processes) {
+      if (name === 'postgres' || name === 'nats-server') continue;
+      const rssKb = Number(execFileSync('ps', ['-o', 'rss=', '-p', String(pid)], { encoding: 'utf8' }));
+      row(`resident memory of ${name}`, `${Math.round(rssKb / 1024)} MB`, '<= 200 MB');
+    }
+  } finally {
+    child.kill('SIGINT');
+    await exited;
+    rmSync(home, { recursive: true, force: true });
+  }
+}
+
+/** The accountant's transactions on a database of its own. */
+async function benchReservations() {
+  const folder = mkdtempSync(join(tmpdir(), 'fedcarbon-bench-'));
+  const { postgresBin } = resolveStack();
+  const postgres = await startPostgres({ postgresBin, dataDir: join(folder, 'postgres') });
+  try {
+    await migrate(postgres.url);
+    const { pairsPerSecond } = await benchAccountant(postgres.url, { clients: 20, pairsPerClient: 100, poolSize: 16 });
+    row('reserve + commit over 20 clients', `${Math.round(pairsPerSecond)}/s`, '>= 300/s');
+  } finally {
+    await postgres.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
