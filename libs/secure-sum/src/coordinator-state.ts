@@ -3,6 +3,7 @@ import { concatBytes, InvalidInputError } from '@fedcarbon/kernel';
 import type { Block } from './block.ts';
 import type { SecureSumCrypto } from './crypto.ts';
 import { heldBy } from './open-sum.ts';
+import { decodeOutcome, type Outcome } from './outcome.ts';
 import type { SumShape } from './partial-sum.ts';
 import type { Phase } from './secure-sum.ts';
 import type { Setup } from './setup.ts';
@@ -17,7 +18,7 @@ export const FACT = {
   rosterClosed: 2,
   shares: 3,
   sharesClosed: 4,
-  opened: 5,
+  begun: 5,
   masked: 6,
   partial: 7,
   sumClosed: 8,
@@ -35,7 +36,8 @@ export interface MaskingCoordinatorState {
   readonly shares: ReadonlyMap<number, readonly Uint8Array[]>;
   readonly dealers?: readonly number[];
   readonly round?: CoordinatorRound;
-  readonly finished: ReadonlySet<number>;
+  /** How rounds ended, in the order of their ends. */
+  readonly finished: ReadonlyMap<number, Outcome>;
 }
 
 export interface CoordinatorRound {
@@ -62,7 +64,7 @@ export function coordinatorFacts(block: Block, crypto: SecureSumCrypto) {
         return { ...state, shares: new Map(state.shares).set(from, readShares(state, from, message)) };
       case FACT.sharesClosed:
         return { ...state, dealers: [...state.shares.keys()].sort((a, b) => a - b) };
-      case FACT.opened: {
+      case FACT.begun: {
         const [length, bits] = [
           ((message[0] ?? 0) << 16) | ((message[1] ?? 0) << 8) | (message[2] ?? 0),
           message[3] ?? 0,
@@ -93,7 +95,7 @@ export function coordinatorFacts(block: Block, crypto: SecureSumCrypto) {
       }
       case FACT.finished: {
         const { round: _, ...rest } = state;
-        return { ...rest, finished: new Set(state.finished).add(from) };
+        return { ...rest, finished: new Map(state.finished).set(from, decodeOutcome(block, from, message)) };
       }
       default:
         throw new InvalidInputError(`a coordinator has no fact of kind ${fact[0]}`);

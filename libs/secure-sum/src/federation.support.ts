@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { RandomSource, Signer } from '@fedcarbon/kernel';
+import { concatBytes, equalBytes, type RandomSource, type Signer, utf8 } from '@fedcarbon/kernel';
 import {
   addMasked,
   type Block,
@@ -14,6 +14,7 @@ import {
   type SecureSum,
   sessionOf,
 } from './index.ts';
+import type { SecureSumCrypto } from './crypto.ts';
 import { nodeCrypto, signerOf } from './node-crypto.support.ts';
 
 /** Reproducible bytes for tests: SHA-256 of seed and counter. */
@@ -32,26 +33,69 @@ export function seededRandom(seed: string): RandomSource & { below(bound: number
   return { bytes, below: (bound) => new DataView(bytes(4).buffer).getUint32(0) % bound };
 }
 
-const bytesOf = (text: string): Uint8Array => new Uint8Array(createHash('sha256').update(text).digest());
-const signers = new Map<string, Signer>();
-/** The identity key of a name. */
-export function identity(name: string): Signer {
-  const known = signers.get(name) ?? signerOf(bytesOf(`identity of ${name}`));
-  signers.set(name, known);
-  return known;
+const digest = (...parts: Uint8Array[]): Uint8Array => {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return new Uint8Array(hash.digest());
+};
+
+/** Cryptography and the identity key of each name. */
+export interface Suite {
+  readonly crypto: SecureSumCrypto;
+  signer(name: string): Signer;
 }
+
+function withMemory(make: (name: string) => Signer): (name: string) => Signer {
+  const known = new Map<string, Signer>();
+  return (name) => {
+    const signer = known.get(name) ?? make(name);
+    known.set(name, signer);
+    return signer;
+  };
+}
+
+/** The real thing. */
+export const nodeSuite: Suite = {
+  crypto: nodeCrypto,
+  signer: withMemory((name) => signerOf(digest(utf8(`identity of ${name}`)))),
+};
+
+const toySignature = (publicKey: Uint8Array, message: Uint8Array): Uint8Array =>
+  concatBytes(digest(publicKey, message), digest(message, publicKey));
+
+/**
+ * A stand-in with the same lengths that costs next to nothing: signatures and key agreement by hashing public keys. Anybody could forge and listen; no
+ * test that uses it does. Key streams and seals are real.
+ */
+export const toySuite: Suite = {
+  crypto: {
+    ...nodeCrypto,
+    verifySignature: (publicKey, message, signature) => equalBytes(signature, toySignature(publicKey, message)),
+    hkdf: (secret, salt, info, length) => digest(salt, Uint8Array.of(length), secret, info).subarray(0, length),
+    x25519PublicKey: (privateKey) => digest(utf8('public'), privateKey),
+    x25519: (privateKey) => {
+      const own = digest(utf8('public'), privateKey);
+      return (publicKey) => digest(own.map((byte, i) => byte ^ (publicKey[i] ?? 0)));
+    },
+  },
+  signer: withMemory((name) => {
+    const publicKey = digest(utf8(`identity of ${name}`));
+    return { publicKey, sign: (message) => toySignature(publicKey, message) };
+  }),
+};
 
 /** A block of `clients` clients with keys named after their numbers. */
 export function blockOf(
   clients: number,
-  options: { rounds?: number; minSurvivors?: number; graph?: Graph; number?: number } = {},
+  options: { rounds?: number; minSurvivors?: number; graph?: Graph; number?: number; suite?: Suite } = {},
 ): Block {
-  const planHash = bytesOf('plan');
+  const planHash = digest(utf8('plan'));
+  const { signer } = options.suite ?? nodeSuite;
   return {
     session: sessionOf(nodeCrypto.sha256, planHash, options.number ?? 0),
     planHash,
-    members: Array.from({ length: clients }, (_, i) => identity(`client ${i}`).publicKey),
-    coordinatorKey: identity('coordinator').publicKey,
+    members: Array.from({ length: clients }, (_, i) => signer(`client ${i}`).publicKey),
+    coordinatorKey: signer('coordinator').publicKey,
     rounds: options.rounds ?? 2,
     minSurvivors: options.minSurvivors ?? Math.ceil(0.7 * clients),
     graph: options.graph ?? { kind: 'complete' },
@@ -90,15 +134,17 @@ export class Federation {
   readonly coordinatorFacts: Uint8Array[] = [];
   readonly outcomes: Outcome[] = [];
   readonly #faults: Faults;
+  readonly #suite: Suite;
   readonly #seed: string;
   #clients: Party<ClientEvent, ClientEffect>[];
   #coordinator: Party<CoordinatorEvent, CoordinatorEffect>;
   #queue: (() => void)[] = [];
 
-  constructor(block: Block, sum: SecureSum, faults: Faults = {}, seed = 'federation') {
+  constructor(block: Block, sum: SecureSum, faults: Faults = {}, { suite = nodeSuite, seed = 'federation' } = {}) {
     this.block = block;
     this.sum = sum;
     this.#faults = faults;
+    this.#suite = suite;
     this.#seed = seed;
     this.clientFacts = block.members.map(() => []);
     this.#clients = block.members.map((_, member) => this.#restoreClient(member));
@@ -219,12 +265,13 @@ export class Federation {
 
   #restoreClient(member: number): Party<ClientEvent, ClientEffect> {
     const random = seededRandom(`${this.#seed}/${member}`);
-    const dependencies = { crypto: nodeCrypto, signer: identity(`client ${member}`), random };
+    const dependencies = { crypto: this.#suite.crypto, signer: this.#suite.signer(`client ${member}`), random };
     return this.sum.client(member, dependencies, this.clientFacts[member]);
   }
 
   #restoreCoordinator(): Party<CoordinatorEvent, CoordinatorEffect> {
-    return this.sum.coordinator({ crypto: nodeCrypto, signer: identity('coordinator') }, this.coordinatorFacts);
+    const { crypto, signer } = this.#suite;
+    return this.sum.coordinator({ crypto, signer: signer('coordinator') }, this.coordinatorFacts);
   }
 }
 

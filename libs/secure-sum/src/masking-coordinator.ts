@@ -13,6 +13,7 @@ import {
 } from './coordinator-state.ts';
 import { type Machine, Turn } from './machine.ts';
 import { openSum } from './open-sum.ts';
+import { encodeOutcome, type Outcome } from './outcome.ts';
 import { checkShape, type SumShape } from './partial-sum.ts';
 import { BlockKeys } from './secrets.ts';
 import type { CoordinatorEffect, CoordinatorEvent, PartyDependencies, Phase } from './secure-sum.ts';
@@ -85,7 +86,7 @@ export function maskingCoordinator(
       throw new InvalidInputError(`the commitments of member ${from} are not those that it has signed`);
     }
     turn.persist(fact(FACT.hello, from, message));
-    if (turn.state.hellos.size === block.members.length) closeRoster(turn);
+    goOn(turn);
   }
 
   function closeRoster(turn: CoordinatorTurn): void {
@@ -116,7 +117,7 @@ export function maskingCoordinator(
     }
     if (known) return;
     turn.persist(fact(FACT.shares, from, message));
-    if (turn.state.shares.size === setupOf(turn.state).topology.members.length) closeShares(turn);
+    goOn(turn);
   }
 
   function closeShares(turn: CoordinatorTurn): void {
@@ -141,7 +142,7 @@ export function maskingCoordinator(
     if (current?.shape.round === round) return;
     if (current) throw new InvalidInputError(`round ${current.shape.round} is still open`);
     turn.persist(
-      concatBytes(fact(FACT.opened, round), Uint8Array.of(length >>> 16, (length >>> 8) & 255, length & 255, bits)),
+      concatBytes(fact(FACT.begun, round), Uint8Array.of(length >>> 16, (length >>> 8) & 255, length & 255, bits)),
     );
   }
 
@@ -155,7 +156,7 @@ export function maskingCoordinator(
       if (included.includes(member)) throw new InvalidInputError(`member ${member} is in the sum of the round already`);
     }
     turn.persist(fact(kind, from, message));
-    if (roundOf(turn.state).included.length === dealers.length) closeSum(turn);
+    goOn(turn);
   }
 
   function closeSum(turn: CoordinatorTurn): void {
@@ -181,9 +182,7 @@ export function maskingCoordinator(
       throw new InvalidInputError(`member ${from} has not signed for these survivors`, { code: 'bad_signature' });
     }
     turn.persist(fact(FACT.consent, from, message));
-    if (roundOf(turn.state).consents.size < topology.threshold) return;
-    turn.persist(fact(FACT.certified, 0));
-    sendUnmask(turn, survivors);
+    goOn(turn);
   }
 
   function onAnswer(turn: CoordinatorTurn, from: number, message: Uint8Array): void {
@@ -194,7 +193,24 @@ export function maskingCoordinator(
       throw new InvalidInputError(`member ${from} is not asked for an answer`);
     if (answers.has(from)) return;
     turn.persist(fact(FACT.answer, from, message));
-    tryToOpen(turn, survivors);
+    goOn(turn);
+  }
+
+  /** Ends the waiting for what is complete. Also after a restart, as a crash may have come between a message and what follows from it. */
+  function goOn(turn: CoordinatorTurn): void {
+    const { hellos, setup, shares, dealers, round } = turn.state;
+    if (!setup) {
+      if (hellos.size === block.members.length) closeRoster(turn);
+    } else if (!dealers) {
+      if (shares.size === setup.topology.members.length) closeShares(turn);
+    } else if (!round) return;
+    else if (!round.survivors) {
+      if (round.included.length === dealers.length) closeSum(turn);
+    } else if (round.signers) tryToOpen(turn, round.survivors);
+    else if (round.consents.size >= setup.topology.threshold) {
+      turn.persist(fact(FACT.certified, 0));
+      sendUnmask(turn, round.survivors);
+    }
   }
 
   function tryToOpen(turn: CoordinatorTurn, survivors: readonly number[]): void {
@@ -205,8 +221,7 @@ export function maskingCoordinator(
     const masked = { shape, dealers: dealersOf(turn.state), survivors, sum, answers };
     const opened = openSum(block, setup, commitments, masked, crypto, keys);
     if ('sum' in opened) {
-      turn.persist(fact(FACT.finished, shape.round));
-      turn.emit({ type: 'opened', round: shape.round, survivors, sum: opened.sum });
+      finish(turn, { type: 'opened', round: shape.round, survivors, sum: opened.sum });
     } else if (answers.size === survivors.length) {
       abandon(turn, `the shares of member ${opened.missing} do not give what it committed to`);
     }
@@ -224,22 +239,27 @@ export function maskingCoordinator(
   }
 
   function abandon(turn: CoordinatorTurn, reason: string): void {
-    const { round } = roundOf(turn.state).shape;
-    turn.persist(fact(FACT.finished, round));
-    turn.emit({ type: 'abandoned', round, reason });
+    finish(turn, { type: 'abandoned', round: roundOf(turn.state).shape.round, reason });
+  }
+
+  function finish(turn: CoordinatorTurn, outcome: Outcome): void {
+    const { bits } = roundOf(turn.state).shape;
+    turn.persist(fact(FACT.finished, outcome.round, encodeOutcome(block, outcome, bits)));
+    turn.emit(outcome);
   }
 
   function resume(turn: CoordinatorTurn): void {
-    const { setup, dealers, round } = turn.state;
+    const { setup, dealers, round, finished } = turn.state;
+    const last = [...finished.values()].at(-1);
     if (setup && !dealers) sendRoster(turn, setup.topology.members);
-    if (dealers && !round && turn.state.finished.size === 0) {
+    else if (round?.signers) sendUnmask(turn, round.survivors ?? []);
+    else if (round?.survivors) sendSurvivors(turn);
+    else if (!round && last) turn.emit(last);
+    else if (dealers && !last) {
       sendDelivered(turn, dealers);
       turn.emit({ type: 'ready', members: dealers });
     }
-    if (round?.signers) {
-      sendUnmask(turn, round.survivors ?? []);
-      tryToOpen(turn, round.survivors ?? []);
-    } else if (round?.survivors) sendSurvivors(turn);
+    goOn(turn);
   }
 
   function sendRoster(turn: CoordinatorTurn, to: readonly number[]): void {
@@ -297,7 +317,7 @@ export function maskingCoordinator(
   }
 
   return {
-    initial: { hellos: new Map(), shares: new Map(), finished: new Set() },
+    initial: { hellos: new Map(), shares: new Map(), finished: new Map() },
     apply,
     step,
   };

@@ -2,6 +2,7 @@ import { addModulo, type Residues, requireBits, sumModulo } from '@fedcarbon/cod
 import { concatBytes, describeError, InvalidInputError } from '@fedcarbon/kernel';
 import type { Block } from './block.ts';
 import { type Machine, Turn } from './machine.ts';
+import { decodeOutcome, encodeOutcome, type Outcome } from './outcome.ts';
 import { checkShape, type SumShape } from './partial-sum.ts';
 import type { CoordinatorEffect, CoordinatorEvent } from './secure-sum.ts';
 import { u16 } from './v1/bytes-cursor.ts';
@@ -9,7 +10,7 @@ import { decodeMaskSum, encodeSeeds, SEALED_SEED_BYTES } from './v1/helper-messa
 import { decodeMasked, decodePartial, type Partial } from './v1/round-messages.ts';
 
 /** First byte of the coordinator's facts; then a number u16, then the message. */
-const FACT = { opened: 1, masked: 2, partial: 3, sumClosed: 4, finished: 5 } as const;
+const FACT = { begun: 1, masked: 2, partial: 3, sumClosed: 4, finished: 5 } as const;
 
 /** The coordinator with two servers. */
 export interface TwoServersState {
@@ -21,7 +22,8 @@ export interface TwoServersState {
     /** No more vectors; the helper has been asked. */
     readonly closed: boolean;
   };
-  readonly finished: ReadonlySet<number>;
+  /** How rounds ended, in the order of their ends. */
+  readonly finished: ReadonlyMap<number, Outcome>;
 }
 type OpenRound = NonNullable<TwoServersState['round']>;
 
@@ -34,7 +36,7 @@ export function twoServersCoordinator(block: Block): Machine<TwoServersState, Co
     const message = fact.subarray(3);
     const round = state.round as OpenRound;
     switch (fact[0]) {
-      case FACT.opened: {
+      case FACT.begun: {
         const [high = 0, middle = 0, low = 0, bits = 0] = message;
         const length = (high << 16) | (middle << 8) | low;
         const shape = { round: number, length, bits };
@@ -47,7 +49,7 @@ export function twoServersCoordinator(block: Block): Machine<TwoServersState, Co
       case FACT.sumClosed:
         return { ...state, round: { ...round, closed: true } };
       case FACT.finished:
-        return { finished: new Set(state.finished).add(number) };
+        return { finished: new Map(state.finished).set(number, decodeOutcome(block, number, message)) };
       default:
         throw new InvalidInputError(`a coordinator has no fact of kind ${fact[0]}`);
     }
@@ -66,7 +68,10 @@ export function twoServersCoordinator(block: Block): Machine<TwoServersState, Co
       } else if (event.type === 'open') open(turn, event);
       else if (event.type === 'helper') onMaskSum(turn, event.message);
       else if (event.type === 'resume') {
+        const last = [...state.finished.values()].at(-1);
         if (round?.closed) askHelper(turn);
+        else if (round?.included.size === block.members.length) close(turn);
+        else if (!round && last) turn.emit(last);
       } else if (event.phase === 'hello') turn.emit({ type: 'ready', members: [...block.members.keys()] });
       else if (round && event.round === round.shape.round) {
         if (event.phase === 'masked' && !round.closed) close(turn);
@@ -88,7 +93,7 @@ export function twoServersCoordinator(block: Block): Machine<TwoServersState, Co
     if (finished.has(round)) throw new InvalidInputError(`round ${round} is over; an abandoned round is not run again`);
     if (current?.shape.round === round) return;
     if (current) throw new InvalidInputError(`round ${current.shape.round} is still open`);
-    turn.persist(fact(FACT.opened, round, Uint8Array.of(length >>> 16, (length >>> 8) & 255, length & 255, bits)));
+    turn.persist(fact(FACT.begun, round, Uint8Array.of(length >>> 16, (length >>> 8) & 255, length & 255, bits)));
   }
 
   function include(turn: ServerTurn, partial: Partial, accepted: Uint8Array): void {
@@ -130,8 +135,7 @@ export function twoServersCoordinator(block: Block): Machine<TwoServersState, Co
       return abandon(turn, `the helper cannot open what member ${masks.unreadable.join(', ')} sealed`);
     }
     checkShape(shape, masks);
-    turn.persist(fact(FACT.finished, shape.round));
-    turn.emit({
+    finish(turn, {
       type: 'opened',
       round: shape.round,
       survivors: survivorsOf(included),
@@ -140,9 +144,13 @@ export function twoServersCoordinator(block: Block): Machine<TwoServersState, Co
   }
 
   function abandon(turn: ServerTurn, reason: string): void {
-    const { round } = roundOf(turn.state).shape;
-    turn.persist(fact(FACT.finished, round));
-    turn.emit({ type: 'abandoned', round, reason });
+    finish(turn, { type: 'abandoned', round: roundOf(turn.state).shape.round, reason });
+  }
+
+  function finish(turn: ServerTurn, outcome: Outcome): void {
+    const { bits } = roundOf(turn.state).shape;
+    turn.persist(fact(FACT.finished, outcome.round, encodeOutcome(block, outcome, bits)));
+    turn.emit(outcome);
   }
 
   function partialOf(from: number, message: Uint8Array): Partial {
@@ -150,7 +158,7 @@ export function twoServersCoordinator(block: Block): Machine<TwoServersState, Co
     return { ...masked, members: [from], sealed: [sealed] };
   }
 
-  return { initial: { finished: new Set() }, apply, step };
+  return { initial: { finished: new Map() }, apply, step };
 }
 
 function including(round: OpenRound, { members, values, sealed }: Partial): OpenRound {

@@ -51,6 +51,15 @@ export function bitmapOf(members: readonly number[], size: number): Uint8Array {
   return bytes;
 }
 
+/** The numbers whose bits are set, ascending. */
+export function membersOf(bitmap: Uint8Array): number[] {
+  const members: number[] = [];
+  for (let bit = 0; bit < 8 * bitmap.length; bit++) {
+    if ((bitmap[bit >> 3] as number) & (0x80 >> (bit & 7))) members.push(bit);
+  }
+  return members;
+}
+
 /** Reads a message front to back; whatever it refuses throws InvalidInputError (`invalid_encoding`). `end` refuses what is left over. */
 export class BytesCursor {
   readonly #bytes: Uint8Array;
@@ -98,13 +107,8 @@ export class BytesCursor {
 
   /** Ascending numbers below `size`. */
   bitmap(size: number): number[] {
-    const bytes = this.take(Math.ceil(size / 8));
-    const members: number[] = [];
-    for (let bit = 0; bit < 8 * bytes.length; bit++) {
-      if (((bytes[bit >> 3] as number) & (0x80 >> (bit & 7))) === 0) continue;
-      if (bit >= size) throw this.invalid('the padding of a bitmap must be zero bits');
-      members.push(bit);
-    }
+    const members = membersOf(this.take(Math.ceil(size / 8)));
+    if ((members.at(-1) ?? 0) >= size && size > 0) throw this.invalid('the padding of a bitmap must be zero bits');
     return members;
   }
 
