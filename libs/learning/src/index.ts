@@ -5,4 +5,13 @@ export * from './local-sum.ts';
 export * from './metrics.ts';
 export * from './model-bytes.ts';
 export * from './prediction.ts';
+export * from './residual-bytes.ts';
+export {
+  fitResidual,
+  predictWithResidual,
+  RESIDUAL_GRID,
+  type ResidualGrid,
+  type ResidualModel,
+  type ResidualValidation,
+} from './residual-model.ts';
 export * from './step-size.ts';
