@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { concatBytes, equalBytes, type RandomSource, type Signer, utf8 } from '@fedcarbon/kernel';
 import {
   addMasked,
@@ -20,10 +19,10 @@ import { nodeCrypto, signerOf } from './node-crypto.support.ts';
 /** Reproducible bytes for tests: SHA-256 of seed and counter. */
 export function seededRandom(seed: string): RandomSource & { below(bound: number): number } {
   let counter = 0;
-  let pool = new Uint8Array();
+  let pool: Uint8Array = new Uint8Array();
   const bytes = (length: number): Uint8Array => {
     while (pool.length < length) {
-      pool = Uint8Array.of(...pool, ...createHash('sha256').update(`${seed}/${counter++}`).digest());
+      pool = concatBytes(pool, nodeCrypto.sha256(utf8(`${seed}/${counter++}`)));
     }
     const taken = pool.slice(0, length);
     pool = pool.slice(length);
@@ -33,11 +32,7 @@ export function seededRandom(seed: string): RandomSource & { below(bound: number
   return { bytes, below: (bound) => new DataView(bytes(4).buffer).getUint32(0) % bound };
 }
 
-const digest = (...parts: Uint8Array[]): Uint8Array => {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return new Uint8Array(hash.digest());
-};
+const digest = (...parts: Uint8Array[]): Uint8Array => nodeCrypto.sha256(concatBytes(...parts));
 
 /** Cryptography and the identity key of each name. */
 export interface Suite {
@@ -106,8 +101,6 @@ export function blockOf(
 export interface Traffic {
   readonly up: number[];
   readonly down: number[];
-  readonly messagesUp: number[];
-  readonly messagesDown: number[];
 }
 
 /** What a test may do to a federation: members fall silent, for good, from a phase of a round on; parties crash between persisting and sending. */
@@ -129,6 +122,8 @@ export class Federation {
   readonly traffic: Traffic;
   /** Every message that left a client. */
   readonly sent: { readonly from: number; readonly kind: MessageKind; readonly message: Uint8Array }[] = [];
+  /** The last message of each kind that the coordinator sent. */
+  readonly #broadcast = new Map<MessageKind, Uint8Array>();
   readonly refusals: string[] = [];
   readonly clientFacts: Uint8Array[][];
   readonly coordinatorFacts: Uint8Array[] = [];
@@ -150,7 +145,7 @@ export class Federation {
     this.#clients = block.members.map((_, member) => this.#restoreClient(member));
     this.#coordinator = this.#restoreCoordinator();
     const zeros = () => block.members.map(() => 0);
-    this.traffic = { up: zeros(), down: zeros(), messagesUp: zeros(), messagesDown: zeros() };
+    this.traffic = { up: zeros(), down: zeros() };
   }
 
   /** Runs the setup; true when the block is ready. */
@@ -191,6 +186,12 @@ export class Federation {
     return outcome;
   }
 
+  coordinatorSends(kind: MessageKind): Uint8Array {
+    const message = this.#broadcast.get(kind);
+    if (!message) throw new Error(`the coordinator has sent no ${kind}`);
+    return message;
+  }
+
   client(member: number): Party<ClientEvent, ClientEffect> {
     return this.#clients[member] as Party<ClientEvent, ClientEffect>;
   }
@@ -209,9 +210,9 @@ export class Federation {
         });
         break;
       } else if (effect.type === 'send') {
+        this.#broadcast.set(effect.kind, effect.message);
         for (const member of effect.to === 'helper' ? [] : effect.to) {
-          this.traffic.down[member]! += effect.message.length;
-          this.traffic.messagesDown[member]! += 1;
+          count(this.traffic.down, member, effect.message.length);
           this.#queue.push(() => {
             this.#clientStep(
               member,
@@ -239,14 +240,13 @@ export class Federation {
     this.#clients[member] = party;
     for (const effect of effects) {
       if (effect.type === 'persist') {
-        this.clientFacts[member]!.push(effect.fact);
+        this.clientFacts[member]?.push(effect.fact);
         if (!this.#faults.crashes?.(member, effect.fact)) continue;
         this.#clients[member] = this.#restoreClient(member);
         return this.#clientStep(member, { type: 'resume' }, phase, round, viaRegion);
       } else if (effect.type === 'send') {
         this.sent.push({ from: member, kind: effect.kind, message: effect.message });
-        this.traffic.up[member]! += effect.message.length;
-        this.traffic.messagesUp[member]! += 1;
+        count(this.traffic.up, member, effect.message.length);
         if (viaRegion && effect.kind === 'masked') continue;
         this.#queue.push(() => {
           this.coordinatorStep({ type: 'message', from: member, message: effect.message });
@@ -273,6 +273,10 @@ export class Federation {
     const { crypto, signer } = this.#suite;
     return this.sum.coordinator({ crypto, signer: signer('coordinator') }, this.coordinatorFacts);
   }
+}
+
+function count(list: number[], member: number, bytes: number): void {
+  list[member] = (list[member] ?? 0) + bytes;
 }
 
 /** The phase in which a client answers a message of the coordinator. */

@@ -1,8 +1,9 @@
+// eslint-disable-next-line no-restricted-imports -- support of the specs, not part of the library
 import * as node from 'node:crypto';
-import type { Signer } from '@fedcarbon/kernel';
+import { concatBytes, fromBase64Url, type Signer, toBase64Url } from '@fedcarbon/kernel';
 import type { SecureSumCrypto } from './crypto.ts';
 
-const NONCE = Buffer.alloc(12);
+const NONCE = new Uint8Array(12);
 const TAG_BYTES = 16;
 
 type Curve = 'X25519' | 'Ed25519';
@@ -12,14 +13,14 @@ type Curve = 'X25519' | 'Ed25519';
  * `d` only; `x` must be there, its value is not looked at.
  */
 function privateKeyOf(crv: Curve, raw: Uint8Array): node.KeyObject {
-  const d = Buffer.from(raw).toString('base64url');
+  const d = toBase64Url(raw);
   return node.createPrivateKey({ key: { kty: 'OKP', crv, d, x: d }, format: 'jwk' });
 }
 function publicKeyOf(crv: Curve, raw: Uint8Array): node.KeyObject {
-  return node.createPublicKey({ key: { kty: 'OKP', crv, x: Buffer.from(raw).toString('base64url') }, format: 'jwk' });
+  return node.createPublicKey({ key: { kty: 'OKP', crv, x: toBase64Url(raw) }, format: 'jwk' });
 }
 function rawPublic(key: node.KeyObject): Uint8Array {
-  return new Uint8Array(Buffer.from(key.export({ format: 'jwk' }).x ?? '', 'base64url'));
+  return fromBase64Url(key.export({ format: 'jwk' }).x ?? '');
 }
 
 /** The ports on node:crypto. */
@@ -48,11 +49,11 @@ export const nodeCrypto: SecureSumCrypto = {
   },
   chacha20(key, length) {
     // OpenSSL's 16-byte IV: block counter (little-endian, 4 bytes), then the nonce of RFC 8439.
-    return new Uint8Array(node.createCipheriv('chacha20', key, Buffer.alloc(16)).update(Buffer.alloc(length)));
+    return new Uint8Array(node.createCipheriv('chacha20', key, new Uint8Array(16)).update(new Uint8Array(length)));
   },
   seal(key, plaintext) {
     const cipher = node.createCipheriv('chacha20-poly1305', key, NONCE, { authTagLength: TAG_BYTES });
-    return new Uint8Array(Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]));
+    return concatBytes(cipher.update(plaintext), cipher.final(), cipher.getAuthTag());
   },
   open(key, sealed) {
     if (sealed.length < TAG_BYTES) return undefined;
@@ -60,7 +61,7 @@ export const nodeCrypto: SecureSumCrypto = {
     decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES));
     const opened = decipher.update(sealed.subarray(0, sealed.length - TAG_BYTES));
     try {
-      return new Uint8Array(Buffer.concat([opened, decipher.final()]));
+      return concatBytes(opened, decipher.final());
     } catch {
       return undefined;
     }
