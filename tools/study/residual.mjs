@@ -1,6 +1,6 @@
-// `npm run study:residual [-- --splits 10-29] [--schema NAME] [--targets a,b] [--epsilon E]`: R2 of the on-device model, fitted by each of 20 holders to what
+// `npm run study:residual [-- --splits 10-29] [--schema NAME] [--targets a,b] [--draws N] [--epsilon E]`: R2 of the on-device model, fitted by each of 20 holders to what
 // the global model gets wrong on its own records. Regional holders (records sorted by country and subtype, or by building shape, in 20 equal chunks) and random
-// ones; beside it the global model alone, plain kernel ridge on the residuals, the on-device model without any federation, and the global model without noise.
+// ones, each test record predicted by its holder; beside it the global model alone, plain kernel ridge on the residuals, the on-device model without any federation, and the global model without noise.
 import { fitResidual, metrics, predict, predictWithResidual, RESIDUAL_GRID } from '@fedcarbon/learning';
 import { SeededRandom } from '@fedcarbon/stock';
 import { parseArgs } from 'node:util';
@@ -21,10 +21,12 @@ const { values: options } = parseArgs({
     splits: { type: 'string', default: '10-29' },
     schema: { type: 'string' },
     targets: { type: 'string', default: 'heating,cooling,ecebd' },
+    draws: { type: 'string', default: '3' },
     epsilon: { type: 'string', default: '1' },
   },
 });
 const splits = splitRange(options.splits);
+const draws = Number(options.draws);
 const globalDigest = '0'.repeat(64); // One version of the global model at a time here.
 
 /** Kernel ridge on one-hot codes (alpha 1, gamma 0.1) whenever there are 3 records: the reference of the design. */
@@ -83,6 +85,29 @@ function evaluate(target, { fit, test }, holders, globalPredictions, grid) {
   };
 }
 
+/** The global model's prediction of every record; without a federation, the middle of the y-range. */
+function predictAll(target, global, recipe, fit) {
+  const [lo, hi] = target.yRange;
+  if (recipe === undefined) return new Float64Array(target.all.y.length).fill((lo + hi) / 2);
+  const weights = train(global, recipe, take(global.all, fit));
+  return predict(global.all.shape, weights, global.all.codes, target.yRange);
+}
+
+/** By method: R2, R2 above the global model's, holders that use their own model. */
+function evaluateAll(target, { train: fit, test }, holders, predictions) {
+  const y = test.map((row) => target.all.y[row]);
+  const alone = metrics(
+    y,
+    test.map((row) => predictions[row]),
+  ).r2;
+  const results = new Map([['global model', { r2: alone, gain: 0, used: 0 }]]);
+  for (const [method, grid] of Object.entries(METHODS)) {
+    const { r2, used } = evaluate(target, { fit, test }, holders, predictions, grid);
+    results.set(method, { r2, gain: r2 - alone, used });
+  }
+  return results;
+}
+
 for (const name of options.targets.split(',')) {
   const target = await loadTarget(name);
   // The federation may train on other public bins than a holder uses on its device.
@@ -99,29 +124,22 @@ for (const name of options.targets.split(',')) {
       const results = new Map();
       const add = (method, result) => results.set(method, [...(results.get(method) ?? []), result]);
       for (const split of splits) {
-        const { train: fit, test } = splitRows(target, split);
-        const [lo, hi] = target.yRange;
-        const predictions =
-          recipe === undefined
-            ? new Float64Array(target.all.y.length).fill((lo + hi) / 2)
-            : predict(global.all.shape, train(global, recipe, take(global.all, fit)), global.all.codes, target.yRange);
+        const rows = splitRows(target, split);
         const holders = holdersOf(target, kind, split);
-        if (recipe !== undefined) {
-          const y = test.map((row) => target.all.y[row]);
-          const alone = metrics(
-            y,
-            test.map((row) => predictions[row]),
-          );
-          add('global model', { r2: alone.r2, used: 0 });
-        }
-        for (const [method, grid] of Object.entries(METHODS)) {
-          add(method, evaluate(target, { fit, test }, holders, predictions, grid));
+        const runs = Array.from({ length: recipe === undefined || recipe.sdOfSum === 0 ? 1 : draws }, () =>
+          evaluateAll(target, rows, holders, predictAll(target, global, recipe, rows.train)),
+        );
+        // Draws of one split are averaged, so that the standard error is over splits.
+        for (const method of runs[0].keys()) {
+          const average = (field) => mean(runs.map((run) => run.get(method)[field]));
+          add(method, { r2: average('r2'), gain: average('gain'), used: average('used') });
         }
       }
       for (const [method, values] of results) {
         const used = mean(values.map((value) => value.used)).toFixed(1);
+        const gain = meanAndError(values.map((value) => value.gain));
         console.log(
-          `  ${label.padEnd(14)} ${method.padEnd(24)} R2 ${meanAndError(values.map((value) => value.r2))}   used by ${used} holders`,
+          `  ${label.padEnd(14)} ${method.padEnd(24)} R2 ${meanAndError(values.map((value) => value.r2))}   over the global model ${gain}, used by ${used} holders`,
         );
       }
     }

@@ -8,6 +8,7 @@ import {
   type BuildingRecord,
   type DatasetName,
   ECEBD_SCHEMA,
+  ECEBD_SCHEMA_V2,
   encodeRecords,
   type FeatureSchema,
   type OutcomeName,
@@ -18,6 +19,7 @@ import {
 /** Versioned public bins, by the name that plans use. A version is never changed; another set of bins is another name. */
 const SCHEMAS: Readonly<Record<string, FeatureSchema>> = {
   'ecebd/v1': ECEBD_SCHEMA,
+  'ecebd/v2': ECEBD_SCHEMA_V2,
   'uci-energy/v1': UCI_ENERGY_SCHEMA,
 };
 
@@ -63,7 +65,23 @@ export function stockView(stock: {
   }
   const chosen = stock.features;
   const features = chosen === undefined ? whole.features : whole.features.filter(({ name }) => chosen.includes(name));
-  return { dataset: whole.dataset, schema: { ...whole, features }, outcome: target.outcome, unit: target.unit };
+  return {
+    dataset: whole.dataset,
+    schema: { ...whole, features, ...crossesOf(whole, features) },
+    outcome: target.outcome,
+    unit: target.unit,
+  };
+}
+
+/** The crosses that the chosen attributes allow. Throws InvalidInputError when attributes were chosen and none is left. */
+function crossesOf({ crosses }: FeatureSchema, features: FeatureSchema['features']): Pick<FeatureSchema, 'crosses'> {
+  if (crosses === undefined) return {};
+  const chosen = new Set(features.map(({ name }) => name));
+  const left = crosses.filter(({ factors }) => factors.every(({ name }) => chosen.has(name)));
+  if (left.length > 0) return { crosses: left };
+  throw new InvalidInputError(
+    `stock.features: ${[...chosen].join(', ')} leave no feature of the model; each needs all of ${crosses.map(({ name }) => name).join(', or ')}`,
+  );
 }
 
 /** Number of bins of each feature of a view. */

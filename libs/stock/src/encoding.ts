@@ -1,11 +1,13 @@
 import { InvalidInputError } from '@fedcarbon/kernel';
 import { outcomeOf } from './building-record.ts';
 import type { AttributeValue, BuildingRecord, OutcomeName } from './building-record.ts';
-import type { Feature, FeatureSchema } from './feature-schema.ts';
+import type { CrossFeature, Feature, FeatureSchema, GroupsFeature } from './feature-schema.ts';
 
 /** Names of the bins of one feature, in the order of their codes. */
-export function binLabels(feature: Feature): string[] {
+export function binLabels(feature: Feature | GroupsFeature): string[] {
   switch (feature.kind) {
+    case 'groups':
+      return ['missing', ...feature.groups.map(({ label }) => label), 'other'];
     case 'codebook':
       return ['missing', ...feature.terms, 'other'];
     case 'levels':
@@ -19,9 +21,16 @@ export function binLabels(feature: Feature): string[] {
   }
 }
 
-/** Number of bins of each feature, shape (d). */
+/** The features of the model: the schema's crosses, or else each of its attributes by itself. */
+function modelFeatures(schema: FeatureSchema): readonly CrossFeature[] {
+  return schema.crosses ?? schema.features.map((feature) => ({ name: feature.name, factors: [feature] }));
+}
+
+/** Number of bins of each feature of the model, shape (d). */
 export function binsPerFeature(schema: FeatureSchema): number[] {
-  return schema.features.map((feature) => binLabels(feature).length);
+  return modelFeatures(schema).map(({ factors }) =>
+    factors.reduce((bins, factor) => bins * binLabels(factor).length, 1),
+  );
 }
 
 /** Start of each feature in the vector of all bins, shape (d + 1); the last entry is p, the number of all bins. */
@@ -31,21 +40,29 @@ export function binOffsets(schema: FeatureSchema): number[] {
   return offsets;
 }
 
-/** Names of all p bins, e.g. "country=FR". */
+/** Names of all p bins, e.g. "country=FR", or "country x use=nordic x house" of a cross. */
 export function allBinLabels(schema: FeatureSchema): string[] {
-  return schema.features.flatMap((feature) => binLabels(feature).map((label) => `${feature.name}=${label}`));
+  return modelFeatures(schema).flatMap(({ name, factors }) => {
+    const combinations = factors.reduce<string[][]>(
+      (prefixes, factor) => prefixes.flatMap((prefix) => binLabels(factor).map((label) => [...prefix, label])),
+      [[]],
+    );
+    return combinations.map((labels) => `${name}=${labels.join(' x ')}`);
+  });
 }
 
 /**
- * Code of each feature, shape (d), counted from 0 within its own feature. Reads `attributes` only, so a building without an outcome can be encoded too.
+ * Code of each feature of the model, shape (d), counted from 0 within its own feature. Reads `attributes` only, so a building without an outcome can be encoded too.
  * Throws InvalidInputError when an attribute is absent, of the wrong type, not positive (log10), or not a level of the design (code `unknown_level`).
  */
 export function encode(record: Pick<BuildingRecord, 'attributes'>, schema: FeatureSchema): Uint16Array {
   const attributes: Readonly<Record<string, AttributeValue>> = record.attributes;
-  return Uint16Array.from(schema.features, (feature) => codeOf(attributes[feature.name], feature));
+  return Uint16Array.from(modelFeatures(schema), ({ factors }) =>
+    factors.reduce((code, factor) => code * binLabels(factor).length + codeOf(attributes[factor.name], factor), 0),
+  );
 }
 
-function codeOf(value: AttributeValue | undefined, feature: Feature): number {
+function codeOf(value: AttributeValue | undefined, feature: Feature | GroupsFeature): number {
   const fail = (expected: string, code = 'invalid_input') =>
     new InvalidInputError(`${feature.name} is ${JSON.stringify(value) ?? 'absent'}; expected ${expected}`, { code });
   if (feature.kind === 'levels') {
@@ -54,6 +71,11 @@ function codeOf(value: AttributeValue | undefined, feature: Feature): number {
     return code;
   }
   if (value === null) return 0;
+  if (feature.kind === 'groups') {
+    if (typeof value !== 'string') throw fail('a text or null');
+    const position = feature.groups.findIndex(({ terms }) => terms.includes(value));
+    return position < 0 ? feature.groups.length + 1 : position + 1;
+  }
   if (feature.kind === 'codebook') {
     if (typeof value !== 'string') throw fail('a text or null');
     const position = feature.terms.indexOf(value);
@@ -78,7 +100,7 @@ export function encodeRecords(
   schema: FeatureSchema,
   outcome: OutcomeName,
 ): EncodedRecords {
-  const [n, d] = [records.length, schema.features.length];
+  const [n, d] = [records.length, modelFeatures(schema).length];
   const codes = new Uint16Array(n * d);
   records.forEach((record, i) => {
     codes.set(encode(record, schema), i * d);

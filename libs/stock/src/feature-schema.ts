@@ -32,16 +32,35 @@ export interface LevelsFeature extends FeatureCore {
 
 export type Feature = CodebookFeature | Log10Feature | LevelsFeature;
 
+/** A category in public groups of terms: bin 0 "missing", one bin per group, then "other" for every term that is in no group. */
+export interface GroupsFeature extends FeatureCore {
+  readonly kind: 'groups';
+  readonly groups: readonly { readonly label: string; readonly terms: readonly string[] }[];
+}
+
+/**
+ * Several attributes as one feature of the model, so that it knows their interactions: a bin for every combination of the factors' bins, the last factor
+ * running fastest. However many factors, a record lies in one bin: to the sensitivity it counts as one feature.
+ */
+export interface CrossFeature {
+  /** For the labels of its bins. */
+  readonly name: string;
+  readonly factors: readonly (Feature | GroupsFeature)[];
+}
+
 /**
  * Public bins. They are constants of a plan, never fitted to a holder's records, because fitting would be a release that nobody charged.
  * Plain data: it can be hashed into a plan as it is.
  */
 export interface FeatureSchema {
-  readonly version: 1;
+  readonly version: 1 | 2;
   readonly dataset: DatasetName;
   /** Where the bins come from, also when that is not flattering. */
   readonly provenance: string;
+  /** What the model is told about a building, attribute by attribute; its features too, unless `crosses` says otherwise. */
   readonly features: readonly Feature[];
+  /** The features of the model, made of the attributes in `features`. */
+  readonly crosses?: readonly CrossFeature[];
 }
 
 const BUILDING_ATTRIBUTES = [
@@ -69,8 +88,8 @@ export function isOutcomeColumn(name: string): boolean {
  * Refuses a schema in which an outcome is a feature: a model that sees its target measures nothing.
  * Throws InvalidInputError (code `outcome_feature`) naming the feature.
  */
-export function assertNoOutcomeFeature(schema: Pick<FeatureSchema, 'features'>): void {
-  for (const { name, column } of schema.features) {
+export function assertNoOutcomeFeature(schema: Pick<FeatureSchema, 'features' | 'crosses'>): void {
+  for (const { name, column } of [...schema.features, ...factorsOf(schema)]) {
     const leak = [name, column].find(isOutcomeColumn);
     if (leak === undefined) continue;
     throw new InvalidInputError(`feature "${name}" reads the outcome "${leak}"; an outcome can never be a feature`, {
@@ -93,17 +112,56 @@ export function checkFeatureSchema(schema: FeatureSchema): FeatureSchema {
     if (!attributes.includes(feature.name)) throw fail(`no such attribute; there are ${attributes.join(', ')}`);
     if (seen.has(feature.name)) throw fail('listed twice');
     seen.add(feature.name);
-    const bins: readonly (string | number)[] =
-      feature.kind === 'codebook' ? feature.terms : feature.kind === 'log10' ? feature.edges : feature.levels;
-    if (bins.length === 0) throw fail('has no bins');
-    if (new Set(bins).size !== bins.length) throw fail('has a bin twice');
-    if (feature.kind !== 'codebook' && !ascending(bins as readonly number[])) {
-      throw fail(`its bins must be finite and ascending, found ${bins.join(', ')}`);
+    checkBins(feature, fail);
+  }
+  const crosses = schema.crosses ?? [];
+  for (const { name, factors } of crosses) {
+    const fail = (why: string) => new InvalidInputError(`cross "${name}" of ${schema.dataset}: ${why}`);
+    if (factors.length === 0) throw fail('has no factors');
+    for (const factor of factors) {
+      if (!seen.has(factor.name)) throw fail(`"${factor.name}" is none of its features ${[...seen].join(', ')}`);
+      if (factors.filter(({ name: other }) => other === factor.name).length > 1) throw fail(`${factor.name} twice`);
+      checkBins(factor, fail);
     }
+  }
+  if (schema.crosses !== undefined) {
+    if (crosses.length === 0) throw new InvalidInputError('a schema with crosses needs at least one');
+    if (new Set(crosses.map(({ name }) => name)).size !== crosses.length)
+      throw new InvalidInputError('two crosses share a name');
   }
   return schema;
 }
 
 function ascending(values: readonly number[]): boolean {
   return values.every((value, i) => Number.isFinite(value) && (i === 0 || value > (values[i - 1] ?? NaN)));
+}
+
+function factorsOf({ crosses }: Pick<FeatureSchema, 'crosses'>): readonly (Feature | GroupsFeature)[] {
+  return (crosses ?? []).flatMap(({ factors }) => factors);
+}
+
+function checkBins(feature: Feature | GroupsFeature, fail: (why: string) => InvalidInputError): void {
+  const bins = publicBins(feature);
+  if (bins.length === 0) throw fail('has no bins');
+  if (new Set(bins).size !== bins.length) throw fail('has a bin twice');
+  if ((feature.kind === 'log10' || feature.kind === 'levels') && !ascending(bins as readonly number[])) {
+    throw fail(`its bins must be finite and ascending, found ${bins.join(', ')}`);
+  }
+  if (feature.kind !== 'groups') return;
+  const terms = feature.groups.flatMap((group) => group.terms);
+  if (feature.groups.some((group) => group.terms.length === 0)) throw fail('has a group without terms');
+  if (new Set(terms).size !== terms.length) throw fail('has a term in two groups');
+}
+
+function publicBins(feature: Feature | GroupsFeature): readonly (string | number)[] {
+  switch (feature.kind) {
+    case 'codebook':
+      return feature.terms;
+    case 'groups':
+      return feature.groups.map(({ label }) => label);
+    case 'log10':
+      return feature.edges;
+    case 'levels':
+      return feature.levels;
+  }
 }

@@ -10,6 +10,7 @@ export type { UseFilter } from './read-ecebd.ts';
 export { readUciEnergy } from './read-uci-energy.ts';
 export { PLAUSIBLE_EMBODIED_CARBON, PLAUSIBLE_LOAD } from './reading.ts';
 export type { PlausibleRange, RejectionReason, StockReading } from './reading.ts';
+export * from './schema-ecebd-v2.ts';
 export * from './schemas.ts';
 export { SeededRandom } from './seeded-random.ts';
 export { simulateEnergy } from './simulate-energy.ts';
