@@ -310,6 +310,35 @@ def transcript(n, rounds, bits, vectors, dropped):
     }
 
 
+def two_servers(n, rounds, bits, vectors, silent, noise):
+    """One round (number 1) with two servers, in which `silent` send nothing."""
+    plan_hash = sha256(b"plan of the vectors")
+    session = sha256(context("session", 8) + plan_hash)
+    head = lambda kind: bytes([1, kind]) + session[:8]
+    r, length = 1, len(vectors[0])
+    helper = sha256(b"helper")
+    seed = [sha256(b"helper seed %d" % i)[:16] for i in range(n)]
+    ephemeral = [sha256(b"ephemeral %d" % i) for i in range(n)]
+    alive = [i for i in range(n) if i not in silent]
+    masked, sealed, masks = {}, b"", list(noise)
+    for i in alive:
+        public = x25519_public(ephemeral[i])
+        info = context("helper-seal", i, r) + public + x25519_public(helper)
+        piece = public + seal(hkdf(x25519(ephemeral[i], x25519_public(helper)), session, info, 32), seed[i])
+        own = mask(hkdf(seed[i], session, context("helper-mask", i, r), 32), length, bits)
+        masked[str(i)] = (head(5) + u16(r) + packed([a - b for a, b in zip(vectors[i], own)], bits) + piece).hex()
+        sealed += piece
+        masks = [a + b for a, b in zip(masks, own)]
+    total = [(noise[k] + sum(vectors[i][k] for i in alive)) % 2**bits for k in range(length)]
+    return {
+        "planHash": plan_hash.hex(), "blockNumber": 8, "rounds": rounds, "round": r, "bits": bits, "helperPrivateKey": helper.hex(),
+        "helperKey": x25519_public(helper).hex(), "seeds": [s.hex() for s in seed], "ephemeralKeys": [e.hex() for e in ephemeral],
+        "vectors": vectors, "silent": sorted(silent), "noise": noise, "masked": masked,
+        "request": (head(11) + u16(r) + bytes([bits]) + length.to_bytes(3, "big") + bitmap(alive, n) + sealed).hex(),
+        "maskSum": (head(12) + u16(r) + bitmap([], n) + packed(masks, bits)).hex(), "sum": total,
+    }
+
+
 # ------------------------------------------------------------------- vectors
 def check(found, expected):
     assert found.hex() == expected, f"found {found.hex()}, expected {expected}"
@@ -368,3 +397,4 @@ if __name__ == "__main__":
     write = lambda name, content: (folder / name).write_text(json.dumps({"provenance": provenance, **content}))
     write("primitives.json", dict(primitive_vectors()))
     write("double-masking.json", {"cases": cases})
+    write("two-servers.json", {"cases": [two_servers(4, 2, 11, vectors[:4], {1}, [3, -5, 0, 900, -900, 1])]})

@@ -1,6 +1,7 @@
 /**
  * A party as a pure state machine. Its state is the fold of facts; a party that restarts from its persisted facts is where it was. `step` decides; the
- * host carries the effects out in order and starts none before the one in front of it is done: what is persisted comes before what is sent.
+ * host carries the effects out in order and starts none before the one in front of it is done: what is persisted comes before what is sent. When
+ * persisting fails, the host drops the remaining effects and the new state, and restores from what it has.
  */
 export interface Machine<State, Event, Effect> {
   readonly initial: State;

@@ -6,7 +6,7 @@ import { type Machine, Turn } from './machine.ts';
 import { maskOf, negated } from './masks.ts';
 import { BlockKeys } from './secrets.ts';
 import type { ClientDependencies, ClientEffect, ClientEvent } from './secure-sum.ts';
-import { acceptRoster, dealShares, helloOf, readSetup, type Setup, shareOf, survivorsProblem } from './setup.ts';
+import { acceptRoster, dealShares, helloOf, setupReader, type Setup, shareOf, survivorsProblem } from './setup.ts';
 import { kindOf } from './v1/bytes-cursor.ts';
 import {
   decodeMasked,
@@ -57,6 +57,7 @@ export function maskingClient(
   { crypto, signer, random }: ClientDependencies,
 ): Machine<MaskingClientState, ClientEvent, ClientEffect> {
   const keys = new BlockKeys(crypto, block.session);
+  const readRoster = setupReader(block, crypto);
   type ClientTurn = Turn<MaskingClientState, ClientEffect>;
 
   function apply(state: MaskingClientState, fact: Uint8Array): MaskingClientState {
@@ -65,7 +66,7 @@ export function maskingClient(
       case FACT.joined:
         return { ...state, seed: body };
       case FACT.roster: {
-        const setup = readSetup(block, body, crypto);
+        const setup = readRoster(body);
         return {
           ...state,
           roster: body,
@@ -121,7 +122,7 @@ export function maskingClient(
   function onRoster(turn: ClientTurn, message: Uint8Array): void {
     const { roster } = turn.state;
     if (!roster) {
-      acceptRoster(block, member, hello(turn.state).entry, message, crypto);
+      acceptRoster(block, member, hello(turn.state).entry, message, readRoster(message), crypto);
       turn.persist(fact(FACT.roster, message));
     } else if (!equalBytes(roster, message)) {
       throw new InvalidInputError('this client has accepted another roster for the block');

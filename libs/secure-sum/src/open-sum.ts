@@ -41,13 +41,20 @@ export function openSum(
   const { round, length, bits } = shape;
   const { topology, entries } = setup;
   const inSum = new Set(survivors);
-  const held = new Map([...answers.keys()].map((holder) => [holder, heldBy(setup, dealers, holder)]));
-  const terms = [sum];
+  // Asked after every answer: first the cheap question.
   for (const dealer of dealers) {
-    const points = topology.holders(dealer).flatMap((holder, i): Share[] => {
+    const answered = topology.holders(dealer).reduce((count, holder) => count + (answers.has(holder) ? 1 : 0), 0);
+    if (answered < topology.threshold) return { missing: dealer };
+  }
+  const held = new Map([...answers.keys()].map((holder) => [holder, heldBy(setup, dealers, holder)]));
+  const pointsOf = (dealer: number): Share[] =>
+    topology.holders(dealer).flatMap((holder, i) => {
       const y = answers.get(holder)?.[held.get(holder)?.indexOf(dealer) ?? -1];
       return y ? [{ x: i + 1, y }] : [];
     });
+  const terms = [sum];
+  for (const dealer of dealers) {
+    const points = pointsOf(dealer);
     if (inSum.has(dealer)) {
       const seed = recoverChecked(points, topology.threshold, (candidate) =>
         equalBytes(keys.selfSeedCommitment(candidate, dealer, round), commitments(dealer)[round] ?? new Uint8Array()),
@@ -78,7 +85,6 @@ function recoverChecked(
   threshold: number,
   isRight: (secret: Uint8Array) => boolean,
 ): Uint8Array | undefined {
-  if (points.length < threshold) return undefined;
   const circle = [...points, ...points];
   const starts = points.length === threshold ? 1 : points.length;
   for (let start = 0; start < starts; start++) {

@@ -1,4 +1,4 @@
-import { concatBytes, InvalidInputError } from '@fedcarbon/kernel';
+import { concatBytes, equalBytes, InvalidInputError, type Signer } from '@fedcarbon/kernel';
 import type { Block } from './block.ts';
 import { SEED_BYTES, type SecureSumCrypto } from './crypto.ts';
 import type { BlockKeys } from './secrets.ts';
@@ -13,7 +13,6 @@ import {
   rosterHashOf,
   rosterStatement,
 } from './v1/setup-messages.ts';
-import type { Signer } from '@fedcarbon/kernel';
 
 /** The clients of a block and their graph, as one party sees them. */
 export interface Setup {
@@ -55,8 +54,16 @@ export function checkEntry(block: Block, member: number, entry: RosterEntry, cry
   }
 }
 
-/** Reads a roster that this party has accepted before: nothing is checked but its form. */
-export function readSetup(block: Block, message: Uint8Array, crypto: SecureSumCrypto): Setup {
+/** Reads rosters as one that was accepted before: nothing is checked but the form. Remembers the last one, since a sparse graph takes its time. */
+export function setupReader(block: Block, crypto: SecureSumCrypto): (message: Uint8Array) => Setup {
+  let last: { readonly message: Uint8Array; readonly setup: Setup } | undefined;
+  return (message) => {
+    if (!last || !equalBytes(last.message, message)) last = { message, setup: readSetup(block, message, crypto) };
+    return last.setup;
+  };
+}
+
+function readSetup(block: Block, message: Uint8Array, crypto: SecureSumCrypto): Setup {
   const { members } = decodeRoster(crypto.sha256, block, message);
   const rosterHash = rosterHashOf(crypto.sha256, block, members);
   return {
@@ -80,10 +87,10 @@ export function acceptRoster(
   member: number,
   own: RosterEntry,
   message: Uint8Array,
+  { rosterHash, topology, entries }: Setup,
   crypto: SecureSumCrypto,
 ): void {
   const { members, signature } = decodeRoster(crypto.sha256, block, message);
-  const { rosterHash, topology, entries } = readSetup(block, message, crypto);
   if (!crypto.verifySignature(block.coordinatorKey, rosterStatement(rosterHash), signature)) {
     throw new InvalidInputError('the roster is not signed by the coordinator', { code: 'bad_signature' });
   }
@@ -91,7 +98,7 @@ export function acceptRoster(
     throw new InvalidInputError(`the roster has ${members.length} members, the plan needs ${block.minSurvivors}`);
   }
   const mine = entries.get(member);
-  if (!mine || !sameDigest(entryDigest(crypto.sha256, mine), entryDigest(crypto.sha256, own))) {
+  if (!mine || !equalBytes(entryDigest(crypto.sha256, mine), entryDigest(crypto.sha256, own))) {
     throw new InvalidInputError('the roster does not hold what this client said hello with');
   }
   for (const neighbour of topology.neighbours(member)) {
@@ -126,10 +133,10 @@ export function shareOf({ rounds }: Block, shares: Uint8Array, round: number, in
   return shares.slice(at, at + SEED_BYTES);
 }
 
-/** What keeps a set of survivors from being opened, or undefined: too few, strangers among them, or some dealer with too few holders among them. */
+/** What keeps a set of survivors from being opened, or undefined: too few of them, of the committee or of some dealer's holders; or strangers. */
 export function survivorsProblem(
   { minSurvivors }: Block,
-  { threshold, holders }: Topology,
+  { threshold, holders, committee }: Topology,
   dealers: readonly number[],
   survivors: readonly number[],
 ): string | undefined {
@@ -138,13 +145,14 @@ export function survivorsProblem(
   const dealing = new Set(dealers);
   const stranger = survivors.find((member) => !dealing.has(member));
   if (stranger !== undefined) return `member ${stranger} is among the survivors and has not dealt shares`;
+  const among = (members: readonly number[]): number =>
+    members.reduce((count, member) => count + (alive.has(member) ? 1 : 0), 0);
+  if (among(committee) < threshold) {
+    return `${among(committee)} who certify survivors are left, at least ${threshold} are needed`;
+  }
   for (const dealer of dealers) {
-    const left = holders(dealer).reduce((count, holder) => count + (alive.has(holder) ? 1 : 0), 0);
+    const left = among(holders(dealer));
     if (left < threshold) return `${left} holders of member ${dealer} survive, at least ${threshold} are needed`;
   }
   return undefined;
-}
-
-function sameDigest(a: Uint8Array, b: Uint8Array): boolean {
-  return a.every((byte, i) => byte === b[i]);
 }

@@ -1,6 +1,9 @@
 import { InvalidInputError } from '@fedcarbon/kernel';
 
-/** GF(2^8) modulo x^8 + x^4 + x^3 + x + 1 (0x11b) by logarithms to base 3. */
+/**
+ * GF(2^8) modulo x^8 + x^4 + x^3 + x + 1 (0x11b) by logarithms to base 3. Table look-ups depend on secrets: not for a machine that is shared with somebody
+ * who must not learn them.
+ */
 const EXP = new Uint8Array(510);
 const LOG = new Uint8Array(256);
 for (let i = 0, power = 1; i < 255; i++) {

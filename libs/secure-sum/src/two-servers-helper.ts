@@ -4,7 +4,7 @@ import type { Block } from './block.ts';
 import { KEY_BYTES, type SecureSumCrypto } from './crypto.ts';
 import { type Machine, type PersistEffect, type RefuseEffect, Turn } from './machine.ts';
 import { maskOf } from './masks.ts';
-import { helperMaskKey, seedSealKey } from './two-servers.ts';
+import { helperMaskKey, seedSealKey } from './helper-keys.ts';
 import { decodeMaskSum, decodeSeeds, encodeMaskSum, type Seeds } from './v1/helper-messages.ts';
 
 /** A request of the coordinator, and noise of the helper's own to add to the sum (fresh; its length is that of the vectors). */

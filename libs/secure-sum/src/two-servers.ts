@@ -1,7 +1,8 @@
 import { requireBits, sumModulo, toResidues } from '@fedcarbon/codec';
 import { concatBytes, describeError, InvalidInputError, type RandomSource } from '@fedcarbon/kernel';
 import type { Block } from './block.ts';
-import { context, KEY_BYTES, SEED_BYTES, type SecureSumCrypto } from './crypto.ts';
+import { KEY_BYTES, SEED_BYTES, type SecureSumCrypto } from './crypto.ts';
+import { helperMaskKey, seedSealKey } from './helper-keys.ts';
 import { type Machine, type Party, restore, Turn } from './machine.ts';
 import { maskOf, negated } from './masks.ts';
 import type { ClientDependencies, ClientEffect, ClientEvent, SecureSum } from './secure-sum.ts';
@@ -34,28 +35,6 @@ export function twoServers(
     coordinator: (_, facts = []) => restore(twoServersCoordinator(block), facts),
     helper: (dependencies, facts = []) => restore(twoServersHelper(block, helperKey, dependencies), facts),
   };
-}
-
-/** Key that seals the seed of `member` in `round`, from the secret shared with the helper. Bound to both public keys, as in HPKE (RFC 9180, section 4.1). */
-export function seedSealKey(
-  crypto: SecureSumCrypto,
-  block: Block,
-  shared: Uint8Array,
-  { member, round }: { readonly member: number; readonly round: number },
-  publicKeys: { readonly ephemeral: Uint8Array; readonly helper: Uint8Array },
-): Uint8Array {
-  const info = concatBytes(context('helper-seal', member, round), publicKeys.ephemeral, publicKeys.helper);
-  return crypto.hkdf(shared, block.session, info, KEY_BYTES);
-}
-
-/** Key of the mask of a seed. */
-export function helperMaskKey(
-  crypto: SecureSumCrypto,
-  block: Block,
-  seed: Uint8Array,
-  { member, round }: { readonly member: number; readonly round: number },
-): Uint8Array {
-  return crypto.hkdf(seed, block.session, context('helper-mask', member, round), KEY_BYTES);
 }
 
 /** By round: the message that is sent, and sent again. */

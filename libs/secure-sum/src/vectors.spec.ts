@@ -1,7 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { fromHex, toHex } from '@fedcarbon/kernel';
-import { type Block, type ClientEffect, type CoordinatorEffect, doubleMasking, sessionOf } from './index.ts';
+import {
+  type Block,
+  type ClientEffect,
+  type CoordinatorEffect,
+  doubleMasking,
+  sessionOf,
+  twoServers,
+} from './index.ts';
 import { maskOf } from './masks.ts';
 import { nodeCrypto, signerOf } from './node-crypto.support.ts';
 import { recoverSecret, splitSecret } from './shamir.ts';
@@ -174,5 +181,70 @@ describe.each(read<{ cases: Transcript[] }>('double-masking').cases)('a transcri
     const late = alive.length > 4 ? [unmask] : [];
     expect(sent(effects)).toEqual([roster, ...delivered, survivors, unmask, ...late]);
     expect(effects).toContainEqual({ type: 'opened', round, survivors: alive, sum: Uint32Array.from(expected.sum) });
+  });
+});
+
+describe.each(
+  read<{
+    cases: {
+      planHash: string;
+      blockNumber: number;
+      rounds: number;
+      round: number;
+      bits: number;
+      helperPrivateKey: string;
+      helperKey: string;
+      seeds: string[];
+      ephemeralKeys: string[];
+      vectors: number[][];
+      silent: number[];
+      noise: number[];
+      masked: Record<string, string>;
+      request: string;
+      maskSum: string;
+      sum: number[];
+    }[];
+  }>('two-servers').cases,
+)('a round with two servers', (expected) => {
+  it('all three parties send these bytes, and the sum is this', () => {
+    const { round, bits } = expected;
+    const planHash = fromHex(expected.planHash);
+    const signer = signerOf(new Uint8Array(32));
+    const block: Block = {
+      session: sessionOf(nodeCrypto.sha256, planHash, expected.blockNumber),
+      planHash,
+      members: expected.vectors.map(() => signer.publicKey),
+      coordinatorKey: signer.publicKey,
+      rounds: expected.rounds,
+      minSurvivors: 3,
+      graph: { kind: 'complete' },
+    };
+    const sum = twoServers(block, fromHex(expected.helperKey));
+    let coordinator = sum.coordinator({ crypto: nodeCrypto, signer });
+    const effects: CoordinatorEffect[] = [];
+    const step = (event: Parameters<typeof coordinator.step>[0]) => {
+      const after = coordinator.step(event);
+      coordinator = after.party;
+      effects.push(...after.effects);
+    };
+    step({ type: 'open', round, length: expected.sum.length, bits });
+    for (const [from, message] of Object.entries(expected.masked)) {
+      const draws = [expected.seeds[Number(from)]!, expected.ephemeralKeys[Number(from)]!];
+      const random = { bytes: () => fromHex(draws.shift()!) };
+      const client = sum.client(Number(from), { crypto: nodeCrypto, signer, random });
+      const values = Int32Array.from(expected.vectors[Number(from)]!);
+      const sent = client.step({ type: 'contribute', round, values, bits }).effects.at(-1);
+      expect(sent).toEqual({ type: 'send', kind: 'masked', message: fromHex(message) });
+      step({ type: 'message', from: Number(from), message: fromHex(message) });
+    }
+    step({ type: 'deadline', phase: 'masked', round });
+    expect(effects.at(-1)).toEqual({ type: 'send', to: 'helper', kind: 'seeds', message: fromHex(expected.request) });
+    const helper = sum.helper({ crypto: nodeCrypto, privateKey: fromHex(expected.helperPrivateKey) });
+    const noise = Int32Array.from(expected.noise);
+    const answer = helper.step({ type: 'message', message: fromHex(expected.request), noise }).effects.at(-1);
+    expect(answer).toEqual({ type: 'send', kind: 'maskSum', message: fromHex(expected.maskSum) });
+    step({ type: 'helper', message: fromHex(expected.maskSum) });
+    const survivors = Object.keys(expected.masked).map(Number);
+    expect(effects.at(-1)).toEqual({ type: 'opened', round, survivors, sum: Uint32Array.from(expected.sum) });
   });
 });
