@@ -16,6 +16,8 @@ export interface NatsServerOptions {
   /** TCP port on 127.0.0.1; a free one when left out. */
   readonly port?: number;
   readonly logFile?: string;
+  /** Told the process id at once, long before connections are accepted. */
+  readonly onSpawn?: (pid: number) => void;
   readonly startTimeoutMs?: number;
 }
 
@@ -52,6 +54,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     stopSignals: [['SIGTERM', 10_000]],
     abandonSignal: 'SIGTERM',
     logFile: options.logFile,
+    onSpawn: options.onSpawn,
   });
   return { ...server, port };
 }

@@ -34,6 +34,8 @@ export interface PostgresOptions {
   /** Server settings, as `-c name=value`. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly logFile?: string;
+  /** Told the process id at once, long before connections are accepted. */
+  readonly onSpawn?: (pid: number) => void;
   readonly startTimeoutMs?: number;
 }
 
@@ -103,6 +105,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     ],
     abandonSignal: 'SIGQUIT',
     logFile: options.logFile,
+    onSpawn: options.onSpawn,
   });
   return { ...server, port, dataDir };
 }

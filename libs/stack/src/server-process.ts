@@ -39,6 +39,8 @@ export interface ServerCommand {
   readonly abandonSignal: NodeJS.Signals;
   /** Appends the server's output to this file. */
   readonly logFile?: string | undefined;
+  /** Told the process id at once, long before connections are accepted. */
+  readonly onSpawn?: ((pid: number) => void) | undefined;
 }
 
 /** Lines of output kept for error messages. */
@@ -63,6 +65,7 @@ export async function startServer(command: ServerCommand): Promise<RunningServer
   const abandon = () => child.kill(command.abandonSignal);
   process.once('exit', abandon);
   void exited.then(() => process.off('exit', abandon));
+  if (child.pid !== undefined) command.onSpawn?.(child.pid);
 
   const log = command.logFile === undefined ? undefined : createWriteStream(command.logFile, { flags: 'a' });
   log?.on('error', () => undefined); // A full disk must not end the server's supervisor.
@@ -77,7 +80,8 @@ export async function startServer(command: ServerCommand): Promise<RunningServer
       });
     }
   });
-  void exited.then(() => log?.end());
+  // The last lines arrive after the exit.
+  child.once('close', () => log?.end());
 
   const outcome = await withDeadline(command.startTimeoutMs, [
     started.then(() => 'ready' as const),
