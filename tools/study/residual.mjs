@@ -1,4 +1,4 @@
-// `npm run study:residual [-- --splits 10-29] [--schema NAME] [--targets a,b] [--draws N] [--epsilon E]`: R2 of the on-device model, fitted by each of 20 holders to what
+// `npm run study:residual [-- --splits 10-29] [--schema a,b] [--targets a,b] [--draws N] [--epsilon E]`: R2 of the on-device model, fitted by each of 20 holders to what
 // the global model gets wrong on its own records. Regional holders (records sorted by country and subtype, or by building shape, in 20 equal chunks) and random
 // ones, each test record predicted by its holder; beside it the global model alone, plain kernel ridge on the residuals, the on-device model without any federation, and the global model without noise.
 import { fitResidual, metrics, predict, predictWithResidual, RESIDUAL_GRID } from '@fedcarbon/learning';
@@ -111,7 +111,7 @@ function evaluateAll(target, { train: fit, test }, holders, predictions) {
 for (const name of options.targets.split(',')) {
   const target = await loadTarget(name);
   // The federation may train on other public bins than a holder uses on its device.
-  const global = options.schema === undefined || name !== 'ecebd' ? target : await loadTarget(name, options.schema);
+  const global = await loadTarget(name, options.schema);
   const setting = { epsilon: Number(options.epsilon) };
   const recipes = {
     [`epsilon ${setting.epsilon}`]: resolveRecipe(global, setting),

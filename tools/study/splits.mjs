@@ -47,9 +47,11 @@ export const TARGETS = {
   ecebd: { ...ECEBD, featureSchema: 'ecebd/v1' },
 };
 
-/** A target's records, encoded once: row i is record i. `featureSchema` replaces the target's own. */
-export async function loadTarget(name, featureSchema = TARGETS[name].featureSchema) {
+/** A target's records, encoded once: row i is record i. `schemas`: names, separated by commas, of which one of the target's data set replaces version 1. */
+export async function loadTarget(name, schemas = '') {
   const target = TARGETS[name];
+  const named = schemas.split(',').find((schema) => schema.startsWith(`${target.source}/`));
+  const featureSchema = named ?? target.featureSchema;
   const stock = await loadStock(target.source, {
     dataDir: process.env.FEDCARBON_DATA_DIR,
     checkoutDir: checkout,

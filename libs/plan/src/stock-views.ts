@@ -1,6 +1,12 @@
 import type { PlanFile } from '@fedcarbon/contracts';
-import { InvalidInputError } from '@fedcarbon/kernel';
-import { ecebdLayout, type HistogramLayout, type HistogramRow, uciHeatingLayout } from '@fedcarbon/benchmark';
+import { describeError, InvalidInputError } from '@fedcarbon/kernel';
+import {
+  checkLayout,
+  ecebdLayout,
+  type HistogramLayout,
+  type HistogramRow,
+  uciHeatingLayout,
+} from '@fedcarbon/benchmark';
 import { type EncodedStock, gamShape } from '@fedcarbon/learning';
 import {
   binLabels,
@@ -14,6 +20,7 @@ import {
   type OutcomeName,
   outcomeOf,
   UCI_ENERGY_SCHEMA,
+  UCI_ENERGY_SCHEMA_V2,
 } from '@fedcarbon/stock';
 
 /** Versioned public bins, by the name that plans use. A version is never changed; another set of bins is another name. */
@@ -21,6 +28,7 @@ const SCHEMAS: Readonly<Record<string, FeatureSchema>> = {
   'ecebd/v1': ECEBD_SCHEMA,
   'ecebd/v2': ECEBD_SCHEMA_V2,
   'uci-energy/v1': UCI_ENERGY_SCHEMA,
+  'uci-energy/v2': UCI_ENERGY_SCHEMA_V2,
 };
 
 /** What plans call an outcome, and its unit. */
@@ -108,7 +116,10 @@ export function histogramRows(view: StockView, records: readonly BuildingRecord[
   });
 }
 
-/** The layout of a plan's benchmark release: the view's published layout, reduced to the margins that the plan releases. */
+/**
+ * The layout of a plan's benchmark release: the view's published layout, reduced to the margins that the plan releases. Throws InvalidInputError, naming the
+ * key, for a margin that does not exist or comes twice and for edges that do not ascend.
+ */
 export function benchmarkLayout(view: StockView, benchmarks: PlanFile['benchmarks']): HistogramLayout {
   const layout =
     view.dataset === 'ecebd' ? ecebdGroups(view) : uciHeatingLayout({ glazingAreas: terms(view, 'glazingAreaRatio') });
@@ -116,10 +127,18 @@ export function benchmarkLayout(view: StockView, benchmarks: PlanFile['benchmark
   for (const margin of benchmarks.margins) {
     if (!names.includes(margin)) throw unknown('benchmarks.margins', margin, names);
   }
-  return {
+  const doubled = benchmarks.margins.find((margin, m) => benchmarks.margins.indexOf(margin) < m);
+  if (doubled !== undefined) throw new InvalidInputError(`benchmarks.margins: "${doubled}" is listed twice`);
+  const released = {
     edges: benchmarks.edges ?? layout.edges,
     margins: layout.margins.filter(({ name }) => benchmarks.margins.includes(name)),
   };
+  try {
+    checkLayout(released);
+  } catch (cause) {
+    throw new InvalidInputError(`benchmarks.${describeError(cause)}`, { cause });
+  }
+  return released;
 }
 
 function ecebdGroups(view: StockView): HistogramLayout {

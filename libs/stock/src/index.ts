@@ -1,6 +1,7 @@
 export * from './building-record.ts';
 export { parseCsv } from './csv.ts';
 export type { CsvTable } from './csv.ts';
+export * from './crossed-schemas.ts';
 export * from './encoding.ts';
 export * from './feature-schema.ts';
 export * from './holder-file.ts';
@@ -10,7 +11,6 @@ export type { UseFilter } from './read-ecebd.ts';
 export { readUciEnergy } from './read-uci-energy.ts';
 export { PLAUSIBLE_EMBODIED_CARBON, PLAUSIBLE_LOAD } from './reading.ts';
 export type { PlausibleRange, RejectionReason, StockReading } from './reading.ts';
-export * from './schema-ecebd-v2.ts';
 export * from './schemas.ts';
 export { SeededRandom } from './seeded-random.ts';
 export { simulateEnergy } from './simulate-energy.ts';

@@ -4,8 +4,9 @@ import type { BuildingAttributes } from './building-record.ts';
 import { allBinLabels, binOffsets, binsPerFeature, encode } from './encoding.ts';
 import { checkFeatureSchema } from './feature-schema.ts';
 import type { CrossFeature, FeatureSchema } from './feature-schema.ts';
-import { ECEBD_SCHEMA_V2 } from './schema-ecebd-v2.ts';
-import { ECEBD_SCHEMA } from './schemas.ts';
+import { ECEBD_SCHEMA_V2, UCI_ENERGY_SCHEMA_V2 } from './crossed-schemas.ts';
+import { ECEBD_SCHEMA, UCI_ENERGY_SCHEMA } from './schemas.ts';
+import { simulateEnergy } from './simulate-energy.ts';
 
 const house: BuildingAttributes = {
   country: 'DK',
@@ -91,6 +92,22 @@ describe('the crosses of ecebd/v2', () => {
 
   it('refuse what version 1 refuses', () => {
     expect(() => labelsOf({ ...house, gfaM2: -1 })).toThrow('gfaM2 is -1; expected a positive number or null');
+  });
+});
+
+describe('uci-energy/v2', () => {
+  it('knows the shape, the glazing, and the glazing of each height', () => {
+    expect(binsPerFeature(UCI_ENERGY_SCHEMA_V2)).toEqual([12, 4, 8]);
+    const energy = simulateEnergy({ seed: 3 });
+    for (const { attributes } of energy) {
+      const [shape, glazing, heightAndGlazing] = encode({ attributes }, UCI_ENERGY_SCHEMA_V2);
+      const v1 = encode({ attributes }, UCI_ENERGY_SCHEMA);
+      expect([shape, glazing, heightAndGlazing]).toEqual([v1[0], v1[6], (v1[4] ?? NaN) * 4 + (v1[6] ?? NaN)]);
+    }
+    // Compactness names the shape: nothing is lost by leaving the other areas out.
+    const shapes = (count: number) =>
+      new Set(energy.map(({ attributes }) => encode({ attributes }, UCI_ENERGY_SCHEMA).slice(0, count).join())).size;
+    expect(shapes(5)).toBe(shapes(1));
   });
 });
 
