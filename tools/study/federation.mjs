@@ -29,6 +29,7 @@ export async function loadFederation(name) {
   const key = 'A'.repeat(43); // Nobody signs anything here.
   const plan = resolvePlan(file, {
     simulation: true,
+    data: stock.data,
     keys: { global: key, accountant: key, checkpoint: key },
     operatorKey: key,
     regions: file.regions.map((region) => ({

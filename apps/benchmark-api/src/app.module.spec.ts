@@ -13,7 +13,7 @@ import { V1Controller } from './http/v1.controller.ts';
 async function controllerFor(trust: 'local' | 'none') {
   const plan = {
     name: 'example',
-    stock: { target: 'x' },
+    stock: { target: 'x', data: { kind: 'private' } },
     privacy: { trust },
     regions: [],
   } as unknown as FederationPlan;

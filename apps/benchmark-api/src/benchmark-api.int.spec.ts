@@ -187,6 +187,7 @@ describe('with everything released', () => {
     [{ attributes: { gfaM2: -5 } }, 'gfaM2 is -5'],
     [{ attributes: { country: 7 } }, 'country is 7'],
     [{ building: 1 }, 'attributes'],
+    [{ attributes: { ['__proto__']: 'x' } }, 'unknown attribute "__proto__"'],
   ])('refuses to position %j', async (body, detail) => {
     expect(await problem('/v1/position', { body })).toMatchObject({
       status: 400,
@@ -267,6 +268,22 @@ describe('with everything released', () => {
     await signal();
     await eventually(async () => (await ledgerSize()) > before);
     expect((await again(etag)).status).toBe(200);
+  });
+
+  it('says everywhere that the stock is simulated', async () => {
+    const data = { kind: 'simulated', seed: 1 };
+    for (const [path, schema] of [
+      ['/v1/benchmarks', BenchmarkAnswer],
+      ['/v1/models', ModelsAnswer],
+      ['/v1/rounds', RoundsAnswer],
+      ['/v1/ledger', LedgerAnswer],
+      ['/v1/federation', FederationAnswer],
+      ['/v1/federation/budget', BudgetAnswer],
+    ] as const) {
+      const { provenance } = await answer<{ provenance: Provenance }>(path, schema);
+      expect([path, provenance.data]).toEqual([path, data]);
+    }
+    expect(await (await ask('/')).text()).toContain('<strong>The records are simulated</strong> (seed 1)');
   });
 
   it('needs a known key, for answers only', async () => {

@@ -57,6 +57,8 @@ const PASSWORD = 'example-password';
 /** The time at which the first thing happens; each later one a second after the one before. */
 const STARTED_AT_MS = Date.UTC(2026, 0, 1);
 
+const STOCK_SEED = 1;
+
 /** Small, at a larger epsilon than anybody should choose, so that some percentiles are `ok` with few records. */
 const PLAN_FILE = {
   version: 1,
@@ -112,6 +114,7 @@ export class ExampleFederation {
     const file = parsePlanFile(PLAN_FILE, 'example');
     this.plan = resolvePlan(file, {
       simulation: true,
+      data: { kind: 'simulated', seed: STOCK_SEED },
       keys: { global: anybody(), accountant: anybody(), checkpoint },
       operatorKey: anybody(),
       regions: ['north', 'south'].map((name, r) => ({
@@ -122,7 +125,7 @@ export class ExampleFederation {
     });
     this.planHash = planHash(this.plan, sha256);
     this.#view = stockView(this.plan.stock);
-    const stock = simulateStock({ records: PLAN_FILE.nominalRecords.total, seed: 1 });
+    const stock = simulateStock({ records: PLAN_FILE.nominalRecords.total, seed: STOCK_SEED });
     this.#shares = HOLDERS.map((_, k) => stock.filter((_, i) => i % HOLDERS.length === k));
   }
 

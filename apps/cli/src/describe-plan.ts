@@ -13,6 +13,8 @@ export function describePlan(nameOrPath: string): string[] {
     region.clients ?? Math.ceil(file.round.quorum / file.regions.length);
   const plan = resolvePlan(file, {
     simulation: true,
+    // Known once a stock is loaded.
+    data: { kind: 'private' },
     keys: { global: placeholder, accountant: placeholder, checkpoint: placeholder },
     operatorKey: placeholder,
     regions: file.regions.map((region) => ({

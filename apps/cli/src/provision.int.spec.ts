@@ -33,9 +33,8 @@ describe('provisioning a simulation', () => {
     const records = simulateStock({ records: 300, seed: 1 });
     const stock = {
       dataset: 'ecebd' as const,
-      simulated: true,
+      data: { kind: 'simulated' as const, seed: 1 },
       provenance: 'test',
-      sha256: null,
       records,
       rejected: {},
       rows: 300,

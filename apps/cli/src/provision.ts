@@ -44,6 +44,7 @@ export function enrol(simulation: Simulation, credentials: Credentials): Enrolme
   const publicKey = (name: string) => toBase64Url(credentials.signer(name).publicKey);
   return {
     simulation: true,
+    data: simulation.stock.data,
     keys: { global: publicKey('global'), accountant: publicKey('accountant'), checkpoint: publicKey('checkpoint') },
     operatorKey: publicKey('operator'),
     regions: simulation.file.regions.map(({ name }) => ({

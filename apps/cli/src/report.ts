@@ -19,6 +19,8 @@ export interface Report {
   readonly dataset: {
     readonly name: string;
     readonly simulated: boolean;
+    /** As the plan says it: the published file's digest, or the seed of the simulation. */
+    readonly data: FederationPlan['stock']['data'];
     readonly records: number;
     readonly rejected: Readonly<Record<string, number>>;
     readonly provenance: string;
@@ -78,7 +80,7 @@ export async function collectResults(
   const { rounds } = await api.get('/v1/rounds', RoundsAnswer);
   const budget = await api.get('/v1/federation/budget', BudgetAnswer);
   const ledger = await api.get('/v1/ledger', LedgerAnswer);
-  const benchmarks = await allBenchmarks(api, plan, simulation.file.stock.use);
+  const benchmarks = await allBenchmarks(api, plan);
   const durations = rounds.flatMap(({ durationMs }) => (durationMs === null ? [] : [durationMs])).sort((a, b) => a - b);
   const ran = (purpose: Purpose) => rounds.filter((round) => round.purpose === purpose).length;
   return {
@@ -86,7 +88,8 @@ export async function collectResults(
     report: {
       dataset: {
         name: simulation.stock.dataset,
-        simulated: simulation.stock.simulated,
+        simulated: simulation.stock.data.kind === 'simulated',
+        data: plan.stock.data,
         records: simulation.stock.records.length,
         rejected: simulation.stock.rejected,
         provenance: simulation.stock.provenance,
@@ -119,12 +122,9 @@ export async function collectResults(
 }
 
 /** The release of every margin's every group, the whole first. */
-async function allBenchmarks(
-  api: ApiClient,
-  plan: FederationPlan,
-  use: string | undefined,
-): Promise<BenchmarkAnswer[]> {
-  const scope: [string, string][] = use === undefined ? [] : [['use', use]];
+async function allBenchmarks(api: ApiClient, plan: FederationPlan): Promise<BenchmarkAnswer[]> {
+  const { use } = plan.stock;
+  const scope: [string, string][] = use === null ? [] : [['use', use]];
   const queries = plan.benchmarks.layout.margins.flatMap(({ name, groups }) =>
     groups.length === 1
       ? [scope]

@@ -31,6 +31,7 @@ export interface TestFederation {
 }
 
 const DATASET = 'uci-energy';
+const STOCK_SEED = 7;
 
 /** Makes the federation `energy` with the given holders in region north. */
 export function testFederation(holders: readonly string[], rounds = 5): TestFederation {
@@ -57,6 +58,7 @@ export function testFederation(holders: readonly string[], rounds = 5): TestFede
   );
   const plan = resolvePlan(file, {
     simulation: true,
+    data: { kind: 'simulated', seed: STOCK_SEED },
     keys: {
       global: publicKey(keys.global),
       accountant: publicKey(keys.accountant),
@@ -99,7 +101,7 @@ export function testFederation(holders: readonly string[], rounds = 5): TestFede
 
 /** Holder files of `records` simulated buildings each, not overlapping. */
 export function holderFile(holder: number, records: number): string {
-  const all = simulateEnergy({ seed: 7 });
+  const all = simulateEnergy({ seed: STOCK_SEED });
   return writeHolderFile(DATASET, all.slice(holder * records, (holder + 1) * records));
 }
 

@@ -59,7 +59,10 @@ export class ExampleFederation {
         adjacency: 'add-or-remove-one-record',
         budgetShares: { model: 0.8, benchmarks: 0.2 },
       },
-      stock: { featureSchema: 'example-v1', features: ['example'], target: 'a1a3', unit: 'kgCO2e/m2' },
+      stock: {
+        ...{ featureSchema: 'example-v1', features: ['example'], target: 'a1a3', unit: 'kgCO2e/m2' },
+        ...{ use: null, data: { kind: 'private' } },
+      },
       regions: Object.entries(regions).map(([name, count]) => ({
         name,
         publicKey: publicKey(`region-${name}`),

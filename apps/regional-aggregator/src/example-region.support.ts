@@ -53,7 +53,10 @@ export class ExampleRegion {
         adjacency: 'add-or-remove-one-record',
         budgetShares: { model: 0.8, benchmarks: 0.2 },
       },
-      stock: { featureSchema: 'example-v1', features: ['example'], target: 'a1a3', unit: 'kgCO2e/m2' },
+      stock: {
+        ...{ featureSchema: 'example-v1', features: ['example'], target: 'a1a3', unit: 'kgCO2e/m2' },
+        ...{ use: null, data: { kind: 'private' } },
+      },
       regions: [
         { name: 'north', publicKey: publicKey('region'), members: ['alder', 'birch', 'cedar'].map(member) },
         { name: 'south', publicKey: publicKey('other region'), members: [member('date')] },

@@ -35,4 +35,9 @@ describe('releasedSegment', () => {
   it('does not answer for all records from a release without that margin', () => {
     expect(releasedSegment({ use: 'residential', margins: margins.slice(1) }, {}).status).toBe('not_released');
   });
+
+  it('knows no use where the records tell none', () => {
+    expect(releasedSegment({ use: null, margins }, {}).status).toBe('released');
+    expect(releasedSegment({ use: null, margins }, { use: 'residential' }).status).toBe('not_released');
+  });
 });

@@ -2,9 +2,9 @@ import { OTHER_GROUP } from './layout.ts';
 import type { Margin } from './layout.ts';
 import type { Segment } from './reconcile.ts';
 
-/** What a release covers: one use of buildings, and the margins counted over it. */
+/** What a release covers: one use of buildings (null where the records tell none), and the margins counted over it. */
 export interface ReleaseScope {
-  readonly use: string;
+  readonly use: string | null;
   readonly margins: readonly Margin[];
 }
 
@@ -24,7 +24,8 @@ export function releasedSegment(
 ): SegmentAnswer {
   const { use, ...rest } = query;
   const filters = Object.entries(rest).filter((entry): entry is [string, string] => entry[1] !== undefined);
-  if (use !== undefined && !sameText(use, scope.use))
+  if (use !== undefined && scope.use === null) return notReleased(`use "${use}": this release tells no uses apart`);
+  if (use !== undefined && scope.use !== null && !sameText(use, scope.use))
     return notReleased(`use "${use}": this release covers "${scope.use}"`);
   if (filters.length > 1) {
     return notReleased(`${filters.map(([name]) => name).join(' and ')} together: one filter at a time is released`);

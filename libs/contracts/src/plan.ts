@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { MechanismEvent, Name, NonNegativeInt, PositiveInt, PublicKey } from './primitives.ts';
+import { MechanismEvent, Name, NonNegativeInt, PositiveInt, PublicKey, Sha256Hex } from './primitives.ts';
 
 const Fraction = z.number().gt(0).lt(1);
 
@@ -11,6 +11,14 @@ export const BenchmarkLayout = z.strictObject({
   margins: z.array(z.strictObject({ name: z.string(), groups: z.array(z.string()).min(1) })).min(1),
 });
 export type BenchmarkLayout = z.infer<typeof BenchmarkLayout>;
+
+/** Where the records of a federation come from: one published file, split; a seeded simulation, whose figures say nothing about real buildings; holders' own. */
+export const StockData = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('published'), sha256: Sha256Hex }),
+  z.strictObject({ kind: z.literal('simulated'), seed: NonNegativeInt }),
+  z.strictObject({ kind: z.literal('private') }),
+]);
+export type StockData = z.infer<typeof StockData>;
 
 /**
  * The resolved plan: everything that anybody needs to take part in a federation or to recompute it. Its canonical bytes are hashed; the hash is in the
@@ -39,6 +47,9 @@ export const FederationPlan = z.strictObject({
     features: z.array(z.string()).min(1),
     target: z.string(),
     unit: z.string(),
+    /** Use of the buildings; null where the records tell none. */
+    use: z.string().nullable(),
+    data: StockData,
   }),
   regions: z
     .array(
@@ -98,7 +109,7 @@ export const PlanFile = z.strictObject({
   trust: z.enum(['local', 'distributed', 'none']),
   stock: z.strictObject({
     source: z.enum(['ecebd', 'uci-energy']),
-    /** For sources with more than one use type. */
+    /** Use of the buildings, where the source tells it; the one that the source is read for when left out. */
     use: z.string().optional(),
     target: z.string(),
     featureSchema: z.string(),
@@ -138,15 +149,16 @@ export const PlanFile = z.strictObject({
     kind: z.literal('gam-sum'),
     rounds: PositiveInt,
     spareRounds: NonNegativeInt.default(2),
-    residualScale: z.number().positive().default(0.03),
-    momentum: z.number().min(0).lt(1).default(0.6),
-    kappa: z.number().positive().default(0.04),
+    /** These three are the recipe's own when left out. */
+    residualScale: z.number().positive().optional(),
+    momentum: z.number().min(0).lt(1).optional(),
+    kappa: z.number().positive().optional(),
   }),
   benchmarks: z.strictObject({
     /** Released margins, by name of the schema's segments; `all` is every record. */
     margins: z.array(z.string()).min(1),
     /** Outcome bin edges; the stock's published ones when left out. */
-    edges: z.array(z.number()).min(2).optional(),
+    edges: z.array(z.number()).min(3).optional(),
     confidence: Fraction.default(0.9),
     maxRelativeHalfWidth: z.number().positive().default(0.25),
   }),

@@ -127,7 +127,7 @@ describe('loadStock without any published file', () => {
     ['uci-energy', 768],
   ])('simulates %s and calls it simulated', async (name, count) => {
     const stock = await loadStock(name, environment);
-    expect(stock).toMatchObject({ dataset: name, simulated: true, sha256: null, rows: count, rejected: {} });
+    expect(stock).toMatchObject({ dataset: name, data: { kind: 'simulated', seed: 42 }, rows: count, rejected: {} });
     expect(stock.records).toHaveLength(count);
     expect(stock.records.every((record) => record.simulated && record.dataset === name)).toBe(true);
     expect(stock.provenance).toMatch(/^SIMULATED \(\d+ records, seed 42\): .* cannot be fetched/);
@@ -154,7 +154,7 @@ describe.each<[DatasetName, number]>([
       const path = put(places()[place] ?? '', name, '');
       copyFileSync(source, path);
       const stock = await loadStock(name, environment);
-      expect(stock).toMatchObject({ simulated: false, sha256: ARTEFACTS[name].sha256 });
+      expect(stock).toMatchObject({ data: { kind: 'published', sha256: ARTEFACTS[name].sha256 } });
       expect(stock.records).toHaveLength(count);
       expect(stock.records.some(({ simulated }) => simulated)).toBe(false);
       expect(stock.rows).toBe(count + Object.values(stock.rejected).reduce((a, b) => a + b, 0));
@@ -177,7 +177,7 @@ describe.each<[DatasetName, number]>([
     writeFileSync(environment.cacheDir, 'a file where a folder should be');
     const bytes = new Uint8Array(readFileSync(published.ecebd ?? ''));
     const stock = await loadStock('ecebd', { ...environment, fetch: serving(bytes) });
-    expect(stock.simulated).toBe(false);
+    expect(stock.data).toEqual({ kind: 'published', sha256: ARTEFACTS.ecebd.sha256 });
     expect(notes.at(-1)).toContain('could not be kept in the cache');
   });
 });

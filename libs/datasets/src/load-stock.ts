@@ -7,12 +7,11 @@ import type { DatasetEnvironment } from './locate-dataset.ts';
 /** A stock ready for a simulation, and where it comes from. */
 export interface LoadedStock extends StockReading {
   readonly dataset: DatasetName;
-  /** When true, every output must say so: the figures are not those of the published data. */
-  readonly simulated: boolean;
+  /** The published file by its digest, or the seed of a simulated stock: then every output must say so, the figures are not those of the published data. */
+  readonly data:
+    { readonly kind: 'published'; readonly sha256: string } | { readonly kind: 'simulated'; readonly seed: number };
   /** One sentence for people: source, licence and citation, or why and how the stock was simulated. */
   readonly provenance: string;
-  /** Digest of the published file; null for a simulated stock. */
-  readonly sha256: string | null;
 }
 
 // The size of the published residential stock, to the ten; seed and size are part of the provenance.
@@ -29,12 +28,13 @@ export async function loadStock(dataset: DatasetName, environment: DatasetEnviro
     const { title, licence, citation } = ARTEFACTS[dataset];
     const reading = dataset === 'ecebd' ? readEcebd(located.text) : readUciEnergy(located.text);
     const provenance = `${title}, ${citation}, ${licence}; read from ${located.path}`;
-    return { dataset, simulated: false, provenance, sha256: located.sha256, ...reading };
+    return { dataset, data: { kind: 'published', sha256: located.sha256 }, provenance, ...reading };
   }
   const records: BuildingRecord[] =
     dataset === 'ecebd'
       ? simulateStock({ records: SIMULATED_RECORDS, seed: SIMULATION_SEED })
       : simulateEnergy({ seed: SIMULATION_SEED });
   const provenance = `SIMULATED (${records.length} records, seed ${SIMULATION_SEED}): ${located.reason}`;
-  return { dataset, simulated: true, provenance, sha256: null, records, rejected: {}, rows: records.length };
+  const data = { kind: 'simulated' as const, seed: SIMULATION_SEED };
+  return { dataset, data, provenance, records, rejected: {}, rows: records.length };
 }

@@ -1,6 +1,9 @@
 import { parseStrict, PlanFile } from '@fedcarbon/contracts';
 import { InvalidInputError } from '@fedcarbon/kernel';
+import { MIN_DELTA } from '@fedcarbon/privacy';
 import { checkRegions, type PartitionRegion, type PartitionSpec } from '@fedcarbon/stock';
+import { checkQuorum } from './quorum.ts';
+import { checkSource } from './stock-source.ts';
 import { benchmarkLayout, stockView } from './stock-views.ts';
 
 /** Fractions whose sum is compared with 1 come from decimal text. */
@@ -8,7 +11,8 @@ const SHARE_TOLERANCE = 1e-9;
 
 /**
  * Reads a plan as an operator wrote it (already parsed from YAML) and refuses, naming the place, what could not be run or would not be private: an unknown
- * key, a negative epsilon, delta >= 1/N, shares that do not add up, a feature or margin that does not exist, regions that overlap, a quorum above the members.
+ * key, a negative epsilon, delta >= 1/N, shares that do not add up, a source without the features, a feature or margin that does not exist, regions that
+ * overlap, a quorum that no round can reach.
  * `overrides.rounds` replaces the number of rounds; noise is calibrated for it. Throws InvalidInputError.
  */
 export function parsePlanFile(value: unknown, source: string, overrides: { readonly rounds?: number } = {}): PlanFile {
@@ -36,6 +40,16 @@ export function parsePlanFile(value: unknown, source: string, overrides: { reado
       `${String(file.privacy.delta)} is not below 1/N = ${(1 / total).toPrecision(3)} for the ${String(total)} nominal records; such a delta would allow publishing a record outright`,
     );
   }
+  if (file.privacy.delta < MIN_DELTA) {
+    refuse('privacy.delta', `must be at least ${String(MIN_DELTA)}, found ${String(file.privacy.delta)}`);
+  }
+  const { testShare } = file.partition;
+  if (Math.round(total * (1 - testShare)) < 1) {
+    refuse(
+      'partition.testShare',
+      `${String(testShare)} leaves none of the ${String(total)} nominal records for training; choose less`,
+    );
+  }
   const { model, benchmarks } = file.privacy.budgetShares;
   if (Math.abs(model + benchmarks - 1) > SHARE_TOLERANCE) {
     refuse('privacy.budgetShares', `must add up to 1, found ${String(model + benchmarks)}`);
@@ -48,7 +62,6 @@ export function parsePlanFile(value: unknown, source: string, overrides: { reado
       `must be above round.regionalDeadlineMs (${String(file.round.regionalDeadlineMs)})`,
     );
   }
-  const clients = file.regions.reduce((sum, region) => sum + (region.clients ?? 0), 0);
   if (file.partition.kind === 'dirichlet') {
     file.regions.forEach(({ name, clients: count }, r) => {
       if (count === undefined)
@@ -56,12 +69,15 @@ export function parsePlanFile(value: unknown, source: string, overrides: { reado
       if (count !== file.regions[0]?.clients)
         refuse(`regions.${String(r)}.clients`, 'every region must have the same number');
     });
-    if (file.round.quorum > clients) {
-      refuse('round.quorum', `${String(file.round.quorum)} is more than the ${String(clients)} clients`);
-    }
   }
   try {
+    const { kind } = file.partition;
+    checkQuorum(
+      file.regions.map(({ clients }) => (kind === 'dirichlet' ? (clients ?? 0) : Infinity)),
+      file.round,
+    );
     checkRegions(partitionRegions(file));
+    checkSource(file.stock);
     benchmarkLayout(stockView(file.stock), file.benchmarks);
   } catch (cause) {
     if (cause instanceof InvalidInputError)

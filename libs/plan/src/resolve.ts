@@ -1,13 +1,16 @@
-import { cellCount, sensitivitySquared } from '@fedcarbon/benchmark';
+import { sensitivitySquared } from '@fedcarbon/benchmark';
 import { FederationPlan, parseStrict, type PlanFile } from '@fedcarbon/contracts';
 import { canonicalBytes, InvalidInputError, type Json, type Sha256, toHex } from '@fedcarbon/kernel';
-import { integerWidth, STEP_CAP, stepSize } from '@fedcarbon/learning';
+import { integerWidth, MOMENTUM, RESIDUAL_SCALE, STEP_CAP, STEP_KAPPA, stepSize } from '@fedcarbon/learning';
 import { calibrate } from '@fedcarbon/privacy';
 import { benchmarkLayout, binCounts, stockView } from './stock-views.ts';
+import { checkQuorum } from './quorum.ts';
+import { stockUse } from './stock-source.ts';
 
 /** Who takes part, with the public keys that their operators have handed in. */
 export interface Enrolment {
   readonly simulation: boolean;
+  readonly data: FederationPlan['stock']['data'];
   readonly keys: FederationPlan['keys'];
   readonly operatorKey: string;
   readonly regions: readonly {
@@ -26,12 +29,12 @@ export function resolvePlan(file: PlanFile, enrolment: Enrolment): FederationPla
   const bins = binCounts(view);
   const layout = benchmarkLayout(view, file.benchmarks);
   const members = enrolment.regions.reduce((sum, region) => sum + region.members.length, 0);
-  if (file.round.quorum > members) {
-    throw new InvalidInputError(
-      `round.quorum: ${String(file.round.quorum)} is more than the ${String(members)} members`,
-    );
-  }
-  const { rounds, spareRounds, residualScale, momentum, kappa } = file.recipe;
+  checkQuorum(
+    enrolment.regions.map((region) => region.members.length),
+    file.round,
+  );
+  const { rounds, spareRounds } = file.recipe;
+  const { residualScale = RESIDUAL_SCALE, momentum = MOMENTUM, kappa = STEP_KAPPA } = file.recipe;
   const { epsilon, delta, budgetShares } = file.privacy;
   const features = bins.length;
   const { parts } = calibrate({
@@ -66,6 +69,8 @@ export function resolvePlan(file: PlanFile, enrolment: Enrolment): FederationPla
       features: view.schema.features.map(({ name }) => name),
       target: file.stock.target,
       unit: view.unit,
+      use: stockUse(file.stock),
+      data: enrolment.data,
     },
     regions: enrolment.regions.map((region) => ({
       name: region.name,
@@ -116,9 +121,4 @@ export function planHash(plan: FederationPlan, sha256: Sha256): string {
 /** Standard deviation of the noise in one coordinate of the sum over `participants` members that each add the whole noise. */
 export function noiseSdOfSum(event: { readonly sigmaSquared: number }, participants: number): number {
   return Math.sqrt(participants * event.sigmaSquared);
-}
-
-/** Number of cells of the plan's histogram. */
-export function benchmarkCells(plan: FederationPlan): number {
-  return cellCount(plan.benchmarks.layout);
 }

@@ -1,10 +1,10 @@
-import type { FederationPlan } from '@fedcarbon/contracts';
+import type { FederationPlan, StockData } from '@fedcarbon/contracts';
 
 /** The first page: says in words what this is. */
 export function indexPage({ name, simulation, stock, privacy, regions }: FederationPlan): string {
   const holders = regions.reduce((sum, { members }) => sum + members.length, 0);
   const about = simulation
-    ? '<p><strong>This federation is a simulation:</strong> its holders were made by splitting one data set on one machine.</p>'
+    ? '<p><strong>This federation is a simulation:</strong> its holders were made by splitting one data set on one machine.</p>\n'
     : '';
   return page(
     'fedcarbon benchmarks',
@@ -13,7 +13,7 @@ export function indexPage({ name, simulation, stock, privacy, regions }: Federat
 (${stock.unit}) and release benchmark percentiles together. Their records never leave them; what leaves them is protected by differential
 privacy: at most epsilon ${String(privacy.epsilon)} at delta ${String(privacy.delta)} for each record of a data set, trust
 <em>${privacy.trust}</em>. Plan: <code>${name}</code>.</p>
-${about}
+${about}<p>${dataSentence(stock.data)}</p>
 <ul>
 <li><a href="docs">Every request, with a form to try it</a></li>
 <li><a href="openapi.json">The same for machines</a> (OpenAPI 3.1)</li>
@@ -24,6 +24,18 @@ ${about}
 <p>Percentiles come with intervals that contain the noise. What was not released is answered <code>not_released</code>, never with a count.
 Every answer says at which position of the public ledger it was given, so that an auditor can recompute it.</p>`,
   );
+}
+
+/** Where the records come from. */
+function dataSentence(data: StockData): string {
+  switch (data.kind) {
+    case 'published':
+      return `The records are those of a published file (SHA-256 <code>${data.sha256}</code>).`;
+    case 'simulated':
+      return `<strong>The records are simulated</strong> (seed ${String(data.seed)}): no figure here says anything about real buildings.`;
+    case 'private':
+      return "The records are the holders' own.";
+  }
 }
 
 export const DOCS_PAGE = page(

@@ -9,12 +9,7 @@ export interface PlanScope {
   readonly planHash: string;
   readonly view: StockView;
   readonly shape: GamShape;
-  /** Use of the buildings that the histogram counts. */
-  readonly use: string;
 }
-
-/** Both data sets that plans can name are read for residential buildings (UCI Energy: Tsanas and Xifara 2012, title). */
-const USE = 'residential';
 
 /** Throws InvalidInputError when the plan names an unknown schema, or its bins are not the schema's. */
 export function planScope(plan: FederationPlan, planHash: string): PlanScope {
@@ -26,5 +21,5 @@ export function planScope(plan: FederationPlan, planHash: string): PlanScope {
       `recipe.binsPerFeature is ${binsPerFeature.join(', ')}; the schema ${plan.stock.featureSchema} has ${bins.join(', ')}`,
     );
   }
-  return { plan, planHash, view, shape: gamShape(binsPerFeature), use: USE };
+  return { plan, planHash, view, shape: gamShape(binsPerFeature) };
 }

@@ -12,6 +12,7 @@ export function provenanceOf(
   return {
     plan: { name: plan.name, hash: planHash },
     simulation: plan.simulation,
+    data: plan.stock.data,
     ...published,
     epsilonBudget: epsilon,
     delta,

@@ -4,8 +4,10 @@ import { describe, expect, it } from '@jest/globals';
 import type { PlanScope } from './plan-scope.ts';
 import { segmentQuery } from './segment-query.ts';
 
-const scopeWith = (...margins: FederationPlan['benchmarks']['layout']['margins']) =>
-  ({ use: 'residential', plan: { benchmarks: { layout: { edges: [0, 1, 2], margins } } } }) as unknown as PlanScope;
+type Margins = FederationPlan['benchmarks']['layout']['margins'];
+const scopeOf = (use: string | null, margins: Margins) =>
+  ({ plan: { stock: { use }, benchmarks: { layout: { edges: [0, 1, 2], margins } } } }) as unknown as PlanScope;
+const scopeWith = (...margins: Margins) => scopeOf('residential', margins);
 const scope = scopeWith(
   { name: 'all', groups: ['all'] },
   { name: 'country', groups: ['DK', 'FR', 'other'] },
@@ -61,6 +63,15 @@ describe('the query of a benchmark', () => {
       use: 'residential',
     });
     expect(ask('country=Sweden').segment).toEqual({ country: 'Sweden' });
+  });
+
+  it('knows no use where the plan has none', () => {
+    const without = scopeOf(null, [{ name: 'all', groups: ['all'] }]);
+    expect(ask('', without).answer.status).toBe('released');
+    expect(ask('use=residential', without)).toMatchObject({
+      segment: { use: 'residential' },
+      answer: { status: 'not_released', reason: expect.stringContaining('use "residential"') },
+    });
   });
 
   it('has no answer for all records where the plan does not release them', () => {

@@ -16,8 +16,9 @@ export interface SegmentQuery {
  * Reads the query of GET /v1/benchmarks: "Massive brick", "massive-brick" and "MASSIVE BRICK" are one term.
  * Throws InvalidInputError for a parameter that nobody knows and for one given twice.
  */
-export function segmentQuery({ plan, use }: PlanScope, parameters: URLSearchParams): SegmentQuery {
+export function segmentQuery({ plan }: PlanScope, parameters: URLSearchParams): SegmentQuery {
   const { margins } = plan.benchmarks.layout;
+  const { use } = plan.stock;
   const known = new Set([...KNOWN, ...margins.filter(({ groups }) => groups.length > 1).map(({ name }) => name)]);
   const segment = new Map<string, string>();
   for (const [name, value] of parameters) {
@@ -31,7 +32,8 @@ export function segmentQuery({ plan, use }: PlanScope, parameters: URLSearchPara
         code: 'repeated_parameter',
       });
     }
-    const groups = name === 'use' ? [use] : (margins.find((margin) => margin.name === name)?.groups ?? []);
+    const uses = use === null ? [] : [use];
+    const groups = name === 'use' ? uses : (margins.find((margin) => margin.name === name)?.groups ?? []);
     segment.set(name, sameTerm(groups, value) ?? value);
   }
   const asked = Object.fromEntries(segment);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { StockData } from '../../plan.ts';
 import { ByteCounts, Name, NonNegativeInt, PositiveInt, Purpose, RoundId, Sha256Hex } from '../../primitives.ts';
 
 /** What every answer carries, so that a figure can be traced and its protection judged. */
@@ -6,6 +7,8 @@ export const Provenance = z.strictObject({
   plan: z.strictObject({ name: Name, hash: Sha256Hex }),
   /** True when the holders were made by splitting one data set on one machine. */
   simulation: z.boolean(),
+  /** Where the records come from. Figures from a simulated stock say nothing about real buildings. */
+  data: StockData,
   modelVersion: PositiveInt.nullable(),
   benchmarkVersion: PositiveInt.nullable(),
   /** Largest epsilon spent by a holder so far, as composed by the accountant, at `delta`. */
@@ -45,7 +48,15 @@ export type BenchmarkAnswer = z.infer<typeof BenchmarkAnswer>;
 
 /** POST /v1/position: attributes of one building by feature name; missing ones count as unknown. Nothing is stored. */
 export const PositionRequest = z.strictObject({
-  attributes: z.record(z.string(), z.union([z.string(), z.number(), z.null()])),
+  attributes: z.preprocess(
+    // Of all names this one alone is left out of records without a word.
+    (attributes, { addIssue }) => {
+      if (typeof attributes === 'object' && attributes !== null && Object.hasOwn(attributes, '__proto__'))
+        addIssue('unknown attribute "__proto__"');
+      return attributes;
+    },
+    z.record(z.string(), z.union([z.string(), z.number(), z.null()])),
+  ),
   /** Known intensity of the building in the target's unit; the model's prediction is used when it is left out. */
   intensity: z.number().optional(),
 });
