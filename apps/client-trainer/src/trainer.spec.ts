@@ -190,6 +190,18 @@ describe('a task is turned down', () => {
     expect(accountant.calls).toEqual([]);
   });
 
+  it('when its release cannot be computed, with a decline and uncharged', async () => {
+    const { benchmarks } = plan;
+    const layout = { ...benchmarks.layout, edges: benchmarks.layout.edges.toReversed() };
+    site = await Site.open({ ...federation, plan: { ...plan, benchmarks: { ...benchmarks, layout } } }, accountant);
+    const task = federation.open(6, { purpose: 'benchmarks' });
+    await expect(site.trainer.onTask(task)).rejects.toThrow(/does not ascend/);
+    expect(site.declines()).toEqual(['not_trainable']);
+    expect(accountant.charges()).toEqual([]);
+    await site.trainer.onTask(federation.open(7));
+    expect(site.updates()).toHaveLength(1);
+  });
+
   it('when the accountant knows better, for good: a completed plan', async () => {
     await open();
     accountant.reply = (call, honest) =>

@@ -203,9 +203,11 @@ export class Trainer {
       await this.#rebuild();
       await this.#takePart(opened);
     } catch (error) {
-      if (!(error instanceof AccountantRefusalError)) throw error;
+      const refused = error instanceof AccountantRefusalError;
+      if (!refused && !(error instanceof InvalidInputError)) throw error;
+      // Neither comes again: nobody need wait for the deadline.
       await this.#decline(opened, 'not_trainable');
-      throw new InvalidInputError(`${roundId}: ${error.message}`, { cause: error, code: error.code });
+      throw refused ? new InvalidInputError(`${roundId}: ${error.message}`, { cause: error, code: error.code }) : error;
     }
   }
 
