@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { describeError, InvalidInputError } from '@fedcarbon/kernel';
 
@@ -87,6 +88,11 @@ export function parseVerify(args: readonly string[]): VerifyArguments {
     );
   }
   return { file, key: values.key };
+}
+
+/** A path as it was typed: npm runs commands in the checkout's root and tells in INIT_CWD where it was called. */
+export function givenPath(path: string): string {
+  return resolve(process.env['INIT_CWD'] ?? process.cwd(), path);
 }
 
 function parse<T extends ParseArgsConfig>(config: T) {

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { FedcarbonError, InvalidInputError } from '@fedcarbon/kernel';
 import { ApiClient } from './api-client.ts';
+import { givenPath } from './arguments.ts';
 import { Credentials } from './credentials.ts';
 import { Home } from './home.ts';
 import { homeDir } from './start.ts';
@@ -10,9 +11,9 @@ import { homeDir } from './start.ts';
 export async function exportLedger(args: readonly string[], say: (line: string) => void): Promise<void> {
   const [file] = args;
   if (file === undefined || args.length > 1) throw new InvalidInputError('usage: ledger export FILE');
-  const path = resolve(file);
+  const path = givenPath(file);
   if (!existsSync(dirname(path))) throw new InvalidInputError(`${dirname(path)} does not exist`);
-  const home = new Home(homeDir());
+  const home = Home.existing(homeDir());
   const apiUrl = existsSync(home.runFile)
     ? (JSON.parse(readFileSync(home.runFile, 'utf8')) as { apiUrl?: string }).apiUrl
     : undefined;

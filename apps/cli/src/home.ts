@@ -1,5 +1,8 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { FedcarbonError } from '@fedcarbon/kernel';
+
+const CREDENTIALS = 'credentials.json';
 
 /** Folders of one installation. Everything that a run creates lies here, so that removing the folder removes every trace. */
 export class Home {
@@ -9,9 +12,24 @@ export class Home {
     this.root = root;
   }
 
-  /** Creates a folder, readable by this user only, and returns its path. */
+  /** The home in `root`. Throws FedcarbonError when there is none; creates nothing. */
+  static existing(root: string): Home {
+    if (!existsSync(join(root, CREDENTIALS))) {
+      throw new FedcarbonError(
+        'no_installation',
+        `no installation here: ${root} holds no ${CREDENTIALS}; \`npm start\` makes one, FEDCARBON_HOME names another folder`,
+      );
+    }
+    return new Home(root);
+  }
+
+  /**
+   * Creates a folder, readable by this user only, and returns its path. The root itself may be passed through by others, but not listed: Postgres, which
+   * does not run as root, has its folder in it.
+   */
   private folder(...parts: readonly string[]): string {
     const path = join(this.root, ...parts);
+    mkdirSync(this.root, { recursive: true, mode: 0o711 });
     mkdirSync(path, { recursive: true, mode: 0o700 });
     return path;
   }
@@ -30,7 +48,7 @@ export class Home {
   }
 
   get credentialsFile(): string {
-    return join(this.folder(), 'credentials.json');
+    return join(this.folder(), CREDENTIALS);
   }
 
   /** Process ids and addresses of a running federation. */
@@ -48,6 +66,14 @@ export class Home {
 
   planFile(plan: string): string {
     return join(this.folder('plans', plan), 'plan.json');
+  }
+
+  /** Whether services of any plan were configured here, which is done once their database is there. */
+  get hasEarlierRuns(): boolean {
+    const plans = join(this.root, 'plans');
+    return (
+      existsSync(plans) && readdirSync(plans).some((plan) => existsSync(join(plans, plan, 'privacy-accountant.json')))
+    );
   }
 
   configFile(plan: string, service: string): string {

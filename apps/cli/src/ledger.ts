@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fromBase64Url, InvalidInputError } from '@fedcarbon/kernel';
 import { verifyLedger } from '@fedcarbon/ledger/verify';
 import { sha256, verifySignature } from '@fedcarbon/service';
-import type { VerifyArguments } from './arguments.ts';
+import { givenPath, type VerifyArguments } from './arguments.ts';
 
 /** Exit codes of `ledger verify`. */
 const EXIT_CODES = { sound: 0, tampered: 1, incomplete: 2 } as const;
@@ -15,7 +15,7 @@ const SHOWN_FINDINGS = 20;
 export function verifyFile({ file, key }: VerifyArguments, say: (line: string) => void): number {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readFileSync(givenPath(file), 'utf8');
   } catch (cause) {
     throw new InvalidInputError(`${file} cannot be read`, { cause });
   }
@@ -36,7 +36,8 @@ export function verifyFile({ file, key }: VerifyArguments, say: (line: string) =
 }
 
 function publicKey(given: string): Uint8Array {
-  const text = existsSync(given) ? readFileSync(given, 'utf8').trim() : given;
+  const file = givenPath(given);
+  const text = existsSync(file) ? readFileSync(file, 'utf8').trim() : given;
   let bytes = new Uint8Array();
   try {
     bytes = fromBase64Url(text) as Uint8Array<ArrayBuffer>;

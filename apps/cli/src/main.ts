@@ -60,6 +60,8 @@ function usage(message: string): number {
   return 2;
 }
 
+// Whoever read the output may be gone, such as the other end of a pipe: what runs is still to be stopped in order.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 try {
   process.exit(await main(process.argv.slice(2)));
 } catch (error) {

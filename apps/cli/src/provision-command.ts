@@ -64,7 +64,7 @@ export async function provision(args: readonly string[], say: (line: string) => 
 export async function begin(args: readonly string[], say: (line: string) => void): Promise<void> {
   const { plan: name, broker } = options(args);
   if (broker === undefined) throw new InvalidInputError('usage: begin --plan NAME --broker URL');
-  const home = new Home(homeDir());
+  const home = Home.existing(homeDir());
   const { planHash } = loadPlan(home.planFile(name));
   await requestStart(broker, planHash, Credentials.open(home));
   say(`${name} has begun`);
@@ -72,7 +72,7 @@ export async function begin(args: readonly string[], say: (line: string) => void
 
 /** `keys`: the API keys of this installation, one role a line. */
 export function keys(_args: readonly string[], say: (line: string) => void): void {
-  const credentials = Credentials.open(new Home(homeDir()));
+  const credentials = Credentials.open(Home.existing(homeDir()));
   for (const role of DEVELOPMENT_ROLES) say(`${role.padEnd(9)} ${credentials.apiKey(role)}`);
 }
 

@@ -7,6 +7,7 @@ import { type EncodedStock, gamShape, metrics, predict } from '@fedcarbon/learni
 import { encodeStock, parsePlanFile, partitionSpec, type StockView, stockView } from '@fedcarbon/plan';
 import { type Holder, partitionStock } from '@fedcarbon/stock';
 import { parse } from 'yaml';
+import { givenPath } from './arguments.ts';
 
 /** A plan on this machine: its file, its stock, and the holders among whom the stock is split. */
 export interface Simulation {
@@ -23,7 +24,7 @@ export function readPlanFile(
   overrides: { readonly rounds?: number } = {},
 ): PlanFile {
   const isName = /^[a-z0-9-]+$/.test(nameOrPath);
-  const path = isName ? join(checkoutDir, 'federations', `${nameOrPath}.yaml`) : nameOrPath;
+  const path = isName ? join(checkoutDir, 'federations', `${nameOrPath}.yaml`) : givenPath(nameOrPath);
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
