@@ -1,17 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { postgresDataDir } from '@fedcarbon/stack';
+import { postgresDataDir, type ProcessIdentity } from '@fedcarbon/stack';
+import type { SupervisedProcess } from './supervisor.ts';
 
-const MAIN = join(import.meta.dirname, '../dist/main.js');
+/** What `npm start` and `npm run fedcarbon` run. */
+const RUN = join(import.meta.dirname, '../../../tools/run.mjs');
 
 /** What `run.json` tells of a running federation. */
-export interface RunFile {
-  readonly pid: number;
+export interface RunFile extends ProcessIdentity {
   readonly apiUrl?: string;
-  readonly processes: readonly { readonly name: string; readonly pid?: number; readonly restarts: number }[];
+  readonly processes: readonly SupervisedProcess[];
 }
 
 export interface Outcome {
@@ -19,16 +20,32 @@ export interface Outcome {
   readonly output: string;
 }
 
-/** The built command in a home of its own. */
+/** The built command in a home of its own. In a closed one, below a folder that others may not enter, root's Postgres has its data elsewhere. */
 export class Installation {
-  readonly home = mkdtempSync(join(tmpdir(), 'fedcarbon-e2e-'));
+  /** For a test's own files; the home is made by the command. */
+  readonly folder = mkdtempSync(join(tmpdir(), 'fedcarbon-e2e-'));
+  readonly home = join(this.folder, 'home');
   private readonly running = new Set<ChildProcess>();
+
+  constructor({ closed = false } = {}) {
+    if (!closed) chmodSync(this.folder, 0o711);
+  }
 
   /** Starts the command; `finished` settles when it has ended, `output()` is what it has printed so far. */
   start(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    return this.spawn(process.execPath, [RUN, ...args], env);
+  }
+
+  /** Starts a federation as people do. */
+  npmStart(args: readonly string[]) {
+    return this.spawn('npm', ['start', '--', ...args], {});
+  }
+
+  private spawn(file: string, args: readonly string[], env: NodeJS.ProcessEnv) {
     // The servers that jest runs for integration tests are not the ones that the command should use.
     const { DATABASE_URL: _database, NATS_URL: _broker, NODE_OPTIONS: _options, ...inherited } = process.env;
-    const child = spawn(process.execPath, [MAIN, ...args], {
+    const child = spawn(file, args, {
+      cwd: join(import.meta.dirname, '../../..'),
       env: { ...inherited, FEDCARBON_HOME: this.home, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -62,12 +79,17 @@ export class Installation {
     return this.runFile()?.processes.find((process) => process.name === name)?.pid;
   }
 
-  /** Process ids of the machine whose command line names this home. */
+  /** Where Postgres has its data. */
+  get postgresData(): string {
+    return postgresDataDir(join(this.home, 'postgres'));
+  }
+
+  /** Processes of the machine whose command line names this home or its database. */
   async leftovers(): Promise<string[]> {
     const { execFileSync } = await import('node:child_process');
     return execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' })
       .split('\n')
-      .filter((line) => line.includes(this.home) && !line.includes('ps -eo'));
+      .filter((line) => (line.includes(this.home) || line.includes(this.postgresData)) && !line.includes('ps -eo'));
   }
 
   async dispose(): Promise<void> {
@@ -75,8 +97,8 @@ export class Installation {
     const deadline = Date.now() + 20_000;
     while (this.running.size > 0 && Date.now() < deadline) await pause(50);
     for (const child of this.running) child.kill('SIGKILL');
-    rmSync(postgresDataDir(join(this.home, 'postgres')), { recursive: true, force: true });
-    rmSync(this.home, { recursive: true, force: true });
+    rmSync(this.postgresData, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }
 

@@ -1,6 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { BenchmarkAnswer, PositionAnswer } from '@fedcarbon/contracts';
 import { eventually, Installation, type Outcome } from './command.support.ts';
@@ -10,7 +11,7 @@ const TRAINING_TIMEOUT_MS = 180_000;
 
 describe('a federation from one command', () => {
   const installation = new Installation();
-  const reportFile = join(installation.home, 'report.json');
+  const reportFile = join(installation.folder, 'report.json');
   const ledgerFile = join(installation.home, 'logs/ecebd-20.ledger.jsonl');
   let outcome: Outcome;
   let report: Report;
@@ -53,11 +54,24 @@ describe('a federation from one command', () => {
       expect(outcome.output).toMatch(new RegExp(`round ${String(index)} model, 20/20 holders`));
     expect(outcome.output).toMatch(/round 5 benchmarks, 20\/20 holders/);
     expect(outcome.output).toMatch(/this figure exists only because the federation is a simulation/);
+    expect(outcome.output.match(/round \d model, .*R2 -?\d.*\(simulation only\)/g)).toHaveLength(4);
+    expect(outcome.output.indexOf('it exists only because this is a simulation')).toBeLessThan(
+      outcome.output.indexOf('round 1 model'),
+    );
     if (report.dataset.simulated) expect(outcome.output).toMatch(/SIMULATED/);
   });
 
   it('leaves nothing running', async () => {
     expect(await installation.leftovers()).toEqual([]);
+  });
+
+  it('keeps everything in its home, which others may pass through but not read', () => {
+    expect(installation.postgresData).toBe(join(installation.home, 'postgres'));
+    expect(existsSync(join(installation.postgresData, 'PG_VERSION'))).toBe(true);
+    const mode = (name: string) => (statSync(join(installation.home, name)).mode & 0o777).toString(8);
+    expect(mode('.')).toBe('711');
+    const open = readdirSync(installation.home).filter((name) => !['600', '700'].includes(mode(name)));
+    expect(open).toEqual([]);
   });
 
   it('leaves a ledger that an auditor can verify, and in which a change is found', async () => {
@@ -68,7 +82,7 @@ describe('a federation from one command', () => {
 
     const lines = readFileSync(ledgerFile, 'utf8').trim().split('\n');
     const entry = lines.findIndex((line) => line.includes('"body"'));
-    const tampered = join(installation.home, 'tampered.jsonl');
+    const tampered = join(installation.folder, 'tampered.jsonl');
     const body = JSON.parse(lines[entry + 30]!) as { body: string };
     const changed = Buffer.from(body.body, 'base64url')
       .toString()
@@ -79,7 +93,7 @@ describe('a federation from one command', () => {
     const found = await verify(tampered);
     expect([found.code, found.output]).toEqual([1, expect.stringMatching(/^tampered[\s\S]*entry 30: /)]);
 
-    const cut = join(installation.home, 'cut.jsonl');
+    const cut = join(installation.folder, 'cut.jsonl');
     writeFileSync(cut, readFileSync(ledgerFile, 'utf8').trim().split('\n').slice(0, 60).join('\n'));
     expect((await verify(cut)).code).toBe(2);
     expect((await verify(ledgerFile, 'A'.repeat(43))).code).toBe(1);
@@ -122,7 +136,7 @@ describe('a federation from one command', () => {
   it(
     'refuses what the budget does not allow: a further plan on the same data set is charged to the same history',
     async () => {
-      const more = join(installation.home, 'more.json');
+      const more = join(installation.folder, 'more.json');
       const outcomeOfMore = await installation.run([
         'start',
         '--rounds',
@@ -154,7 +168,7 @@ describe('a start that cannot go well ends in one sentence', () => {
 
   const lastLines = (text: string) => text.trim().split('\n').at(-1) ?? '';
   const planWith = (change: (text: string) => string) => {
-    const file = join(installation.home, `plan-${String(Math.random()).slice(2)}.yaml`);
+    const file = join(installation.folder, `plan-${String(Math.random()).slice(2)}.yaml`);
     writeFileSync(file, change(readFileSync(join(import.meta.dirname, '../../../federations/ecebd-20.yaml'), 'utf8')));
     return file;
   };
@@ -162,6 +176,7 @@ describe('a start that cannot go well ends in one sentence', () => {
   it.each([
     ['a plan that does not exist', ['--plan', 'nowhere'], /there is no plan/],
     ['an unknown option', ['--epsilon', '2'], /--epsilon/],
+    ['a report that is a folder', ['--report', import.meta.dirname], /--report .*the file cannot be written/],
     ['a report in a folder that does not exist', ['--report', '/nonexistent/r.json'], /the folder does not exist/],
   ])(
     '%s',
@@ -215,24 +230,78 @@ describe('a start that cannot go well ends in one sentence', () => {
   }, 60_000);
 
   it('a data file that is not the published one', async () => {
-    const { mkdirSync } = await import('node:fs');
-    mkdirSync(join(installation.home, 'data/ecebd'), { recursive: true });
-    writeFileSync(join(installation.home, 'data/ecebd/EU-ECB_dataset_feature_engineered.csv'), 'site_country\nFR\n');
+    mkdirSync(join(installation.folder, 'data/ecebd'), { recursive: true });
+    writeFileSync(join(installation.folder, 'data/ecebd/EU-ECB_dataset_feature_engineered.csv'), 'site_country\nFR\n');
     const { code, output } = await installation.run(['start', '--port', '0'], {
-      FEDCARBON_DATA_DIR: join(installation.home, 'data'),
+      FEDCARBON_DATA_DIR: join(installation.folder, 'data'),
     });
     expect(code).toBe(1);
     expect(lastLines(output)).toMatch(/a2f08fc4683c62f2558b820445707ac7e1e6227cdf4e2a04f2c73a38b1b67bd4/);
   }, 30_000);
 
-  it('two at once in one folder', async () => {
-    const first = installation.start(['start', '--rounds', '1', '--port', '0']);
-    await eventually('the first has taken the folder', () => installation.runFile() !== undefined, 30_000);
-    const { code, output } = await installation.run(['start', '--port', '0']);
-    expect(code).toBe(1);
-    expect(lastLines(output)).toMatch(/a federation is running already/);
-    first.child.kill('SIGTERM');
-    expect((await first.finished).code).toBe(0);
+  it('a question to an installation that is not there, which makes none', async () => {
+    const nowhere = new Installation();
+    for (const args of [['keys'], ['ledger', 'export', join(nowhere.folder, 'ledger.jsonl')]]) {
+      const { code, output } = await nowhere.run(args);
+      expect([code, lastLines(output)]).toEqual([1, expect.stringMatching(/^no installation here: /)]);
+    }
+    expect(readdirSync(nowhere.folder)).toEqual([]);
+    await nowhere.dispose();
+  }, 30_000);
+
+  it('two at once in one folder: the second refuses, and the first goes on', async () => {
+    const first = installation.npmStart(['--rounds', '1', '--port', '0']);
+    await eventually('serving', () => first.output().includes('serving until Ctrl-C'), 120_000);
+    const { apiUrl, processes } = installation.runFile()!;
+    for (const more of [[], ['--fresh']]) {
+      const { code, output } = await installation.run(['start', '--port', '0', ...more]);
+      expect(code).toBe(1);
+      expect(lastLines(output)).toMatch(/a federation is running already/);
+    }
+    expect(installation.runFile()).toMatchObject({ apiUrl, processes });
+    expect((await fetch(`${apiUrl!}/readyz`)).status).toBe(200);
+    expect(first.output()).not.toMatch(/started again/);
+
+    // npm passes the signal on, or ends alone: either way nothing may be left. Repeating it changes nothing.
+    for (const _ of [1, 2, 3]) first.child.kill('SIGTERM');
+    await first.finished;
     expect(await installation.leftovers()).toEqual([]);
+    expect(installation.runFile()).toBeUndefined();
+  }, 180_000);
+
+  it('a database without its password, and earlier runs without their database', async () => {
+    const credentials = join(installation.home, 'credentials.json');
+    const start = () => installation.run(['start', '--port', '0', '--exit']);
+    renameSync(credentials, `${credentials}.away`);
+    const noPassword = await start();
+    expect([noPassword.code, lastLines(noPassword.output)]).toEqual([
+      1,
+      expect.stringMatching(/has lost its password.*--fresh/),
+    ]);
+    renameSync(`${credentials}.away`, credentials);
+
+    renameSync(installation.postgresData, `${installation.postgresData}.away`);
+    const noData = await start();
+    expect([noData.code, lastLines(noData.output)]).toEqual([
+      1,
+      expect.stringMatching(/their database is not in.*--fresh/),
+    ]);
+    renameSync(`${installation.postgresData}.away`, installation.postgresData);
+  }, 60_000);
+
+  it('is stopped in order by an impatient Ctrl-C, and says which budgets a stricter plan lowers', async () => {
+    const plan = planWith((text) => text.replace('epsilon: 1', 'epsilon: 0.5'));
+    const run = installation.start(['start', '--plan', plan, '--port', '0']);
+    await eventually('a warning', () => /budgets of 20 data sets are lowered for good/.test(run.output()), 60_000);
+    await eventually('services', () => installation.pidOf('client-trainer-1') !== undefined, 60_000);
+    for (let repeat = 0; repeat < 5; repeat++) {
+      run.child.kill('SIGINT');
+      await pause(20);
+    }
+    const { code, output } = await run.finished;
+    expect(code).toBe(0);
+    expect(output.match(/stopping what was started/g)).toHaveLength(1);
+    expect(await installation.leftovers()).toEqual([]);
+    expect(installation.runFile()).toBeUndefined();
   }, 90_000);
 });

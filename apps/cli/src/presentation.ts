@@ -12,40 +12,66 @@ export interface RoundProgress {
   readonly accuracy?: Accuracy;
 }
 
+const BAR_SIZE = 10;
+
 /** Shows how training goes: a bar on a terminal, plain lines elsewhere. */
 export class Progress {
-  private readonly bar: SingleBar | undefined;
+  private bar: SingleBar | undefined;
+  private readonly terminal: boolean;
   private readonly write: (line: string) => void;
+  private totalRounds = 0;
 
-  private readonly totalRounds: number;
-
-  constructor(totalRounds: number, terminal: boolean, write: (line: string) => void) {
-    this.totalRounds = totalRounds;
+  constructor(terminal: boolean, write: (line: string) => void) {
+    this.terminal = terminal;
     this.write = write;
-    if (terminal) {
-      this.bar = new SingleBar(
-        { format: '{bar} {value}/{total} {line}', barsize: 20, hideCursor: true },
-        Presets.shades_classic,
-      );
-      this.bar.start(totalRounds, 0, { line: 'waiting for the first round' });
-    }
+  }
+
+  start(totalRounds: number): void {
+    this.totalRounds = totalRounds;
+    if (!this.terminal) return;
+    this.bar = new SingleBar(
+      // Redrawn also when nothing has changed: a note may have taken its line.
+      { format: '{bar} {value}/{total} {line}', barsize: BAR_SIZE, hideCursor: true, forceRedraw: true },
+      Presets.shades_classic,
+    );
+    this.bar.start(totalRounds, 0, { line: 'waiting for the first round' });
   }
 
   /** A round has closed. */
   closed(progress: RoundProgress): void {
-    const line = roundLine(progress);
-    if (this.bar === undefined) this.write(line);
-    else this.bar.update(Math.min(progress.round.index, this.totalRounds), { line });
+    if (this.bar === undefined) {
+      this.write(roundLine(progress));
+      return;
+    }
+    const count = `${String(this.totalRounds)}/${String(this.totalRounds)}`.length;
+    const line = barLine(progress, (process.stdout.columns || 80) - BAR_SIZE - count - 3);
+    this.bar.update(Math.min(progress.round.index, this.totalRounds), { line });
   }
 
   /** Something else worth a line, without tearing the bar. */
   note(line: string): void {
-    if (this.bar === undefined) this.write(line);
-    else this.bar.update({ line });
+    // Takes the bar's line; the bar draws itself again below.
+    this.write(this.bar === undefined ? line : `\r\u001B[K${line}`);
   }
 
   stop(): void {
     this.bar?.stop();
+    this.bar = undefined;
+  }
+}
+
+/** A closed round in at most `width` characters: what does not fit is left out, the least important first. */
+export function barLine({ round, members, epsilon, epsilonBudget, accuracy }: RoundProgress, width: number): string {
+  const parts = [
+    { text: round.outcome === 'released' ? '' : round.outcome, rank: 0 },
+    { text: `${String(round.participants)}/${String(members)} holders`, rank: 3 },
+    { text: `${wholeKilobytes(round.bytes.up)}↑ ${wholeKilobytes(round.bytes.down)}↓ kB`, rank: 4 },
+    { text: `eps ${epsilon.toFixed(2)}/${String(epsilonBudget)}`, rank: 2 },
+    { text: accuracy === undefined ? '' : `R2 ${accuracy.r2.toFixed(3)} (simulation)`, rank: 1 },
+  ].filter(({ text }) => text !== '');
+  for (let most = parts.length; ; most--) {
+    const line = parts.flatMap(({ text, rank }) => (rank <= most ? [text] : [])).join(', ');
+    if (line.length <= width || most <= 0) return line.slice(0, Math.max(0, width));
   }
 }
 
@@ -56,11 +82,12 @@ function roundLine({ round, members, epsilon, epsilonBudget, accuracy }: RoundPr
     `${String(round.participants)}/${String(members)} holders`,
     `${kilobytes(round.bytes.up)} up ${kilobytes(round.bytes.down)} down`,
     `epsilon ${epsilon.toFixed(3)} of ${String(epsilonBudget)}`,
-    ...(accuracy === undefined ? [] : [`R2 ${accuracy.r2.toFixed(3)}`]),
+    ...(accuracy === undefined ? [] : [`R2 ${accuracy.r2.toFixed(3)} (simulation only)`]),
     `${String(round.durationMs ?? 0)} ms`,
   ].join(', ');
 }
 
+const wholeKilobytes = (bytes: number) => String(Math.ceil(bytes / 1000));
 const kilobytes = (bytes: number) => `${(bytes / 1000).toFixed(1)} kB`;
 
 /** The results as a table for people. */

@@ -1,8 +1,9 @@
 import { Credentials } from './credentials.ts';
 import { Home } from './home.ts';
 import { RunMark } from './running.ts';
-import { startStack } from './stack.ts';
+import { assertComplete, startStack } from './stack.ts';
 import { homeDir } from './start.ts';
+import { stopRequested } from './stop-signal.ts';
 import { Supervisor } from './supervisor.ts';
 
 /** `stack`: just the broker and the database, until Ctrl-C. The broker lets one developer user do everything. */
@@ -10,6 +11,7 @@ export async function runStack(say: (line: string) => void): Promise<void> {
   const home = new Home(`${homeDir()}-stack`);
   const mark = new RunMark(home);
   await mark.take(say);
+  assertComplete(home);
   const credentials = Credentials.open(home);
   const supervisor = new Supervisor({
     logsDir: home.logsDir,
@@ -18,12 +20,7 @@ export async function runStack(say: (line: string) => void): Promise<void> {
       mark.write(supervisor.processes());
     },
   });
-  const stopped = new Promise<void>((done) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const)
-      process.once(signal, () => {
-        done();
-      });
-  });
+  const stopped = stopRequested(say);
   try {
     const developer = {
       user: 'developer',

@@ -1,6 +1,8 @@
-import { InvalidInputError } from '@fedcarbon/kernel';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { FedcarbonError, InvalidInputError } from '@fedcarbon/kernel';
 import { type BrokerUser, natsServerConfig } from '@fedcarbon/messaging';
-import { freePort, resolveStack, startNatsServer, startPostgres } from '@fedcarbon/stack';
+import { freePort, postgresDataDir, resolveStack, startNatsServer, startPostgres } from '@fedcarbon/stack';
 import type { Credentials } from './credentials.ts';
 import type { Home } from './home.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -28,6 +30,25 @@ export async function startStack(
   return { ownerUrl, brokerUrl };
 }
 
+/** Throws FedcarbonError, one sentence, when the database of an installation is there without its credentials, or the other way round. */
+export function assertComplete(home: Home): void {
+  if (process.env['DATABASE_URL'] !== undefined) return;
+  const dataDir = postgresDataDir(home.postgresDir);
+  const [hasData, hasCredentials] = [existsSync(join(dataDir, 'PG_VERSION')), existsSync(home.credentialsFile)];
+  if (hasData && !hasCredentials) {
+    throw new FedcarbonError(
+      'incomplete_home',
+      `the database in ${dataDir} has lost its password, which ${home.credentialsFile} should hold: put that file back, or start anew with --fresh`,
+    );
+  }
+  if (!hasData && hasCredentials && home.hasEarlierRuns) {
+    throw new FedcarbonError(
+      'incomplete_home',
+      `${home.root} holds the keys and journals of earlier runs, but their database is not in ${dataDir}: put it back, or start anew with --fresh`,
+    );
+  }
+}
+
 async function keepPostgres(home: Home, credentials: Credentials, supervisor: Supervisor): Promise<string> {
   const { postgresBin } = resolveStack();
   const port = await freePort();
@@ -35,13 +56,14 @@ async function keepPostgres(home: Home, credentials: Credentials, supervisor: Su
   await supervisor.keep({
     name: 'postgres',
     kind: 'server',
-    async start() {
+    async start(onSpawn) {
       const server = await startPostgres({
         postgresBin,
         dataDir: home.postgresDir,
         port,
         password: credentials.postgresPassword,
         logFile: `${home.logsDir}/postgres.log`,
+        onSpawn,
       });
       url = server.url;
       return server;
@@ -59,13 +81,14 @@ async function keepBroker(home: Home, supervisor: Supervisor, users: readonly Br
   await supervisor.keep({
     name: 'nats-server',
     kind: 'server',
-    async start() {
+    async start(onSpawn) {
       const server = await startNatsServer({
         natsServer,
         storeDir,
         configText,
         port,
         logFile: `${home.logsDir}/nats-server.log`,
+        onSpawn,
       });
       url = server.url;
       return server;

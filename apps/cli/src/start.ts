@@ -1,14 +1,15 @@
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { closeSync, existsSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { FederationAnswer, type FederationPlan, ModelAnswer, ModelsAnswer, RoundsAnswer } from '@fedcarbon/contracts';
-import { FedcarbonError, InvalidInputError } from '@fedcarbon/kernel';
+import { describeError, FedcarbonError, InvalidInputError } from '@fedcarbon/kernel';
 import { assertPortFree, checkoutRoot, freePort, postgresDataDir } from '@fedcarbon/stack';
 import { ApiClient } from './api-client.ts';
-import type { StartArguments } from './arguments.ts';
+import { givenPath, type StartArguments } from './arguments.ts';
 import { Credentials } from './credentials.ts';
 import { Home } from './home.ts';
 import { verifyInOwnProcess } from './ledger.ts';
+import { loweredBudgets, readBudgets } from './lowered-budgets.ts';
 import { Progress, resultLines } from './presentation.ts';
 import {
   brokerUsers,
@@ -22,7 +23,8 @@ import { collectResults, type Report } from './report.ts';
 import { requestStart } from './request-start.ts';
 import { RunMark } from './running.ts';
 import { Evaluation, readPlanFile, simulate, type Simulation } from './simulation.ts';
-import { refuseFreshOnGiven, startStack } from './stack.ts';
+import { assertComplete, refuseFreshOnGiven, startStack } from './stack.ts';
+import { stopRequested } from './stop-signal.ts';
 import { Supervisor } from './supervisor.ts';
 
 const READY_TIMEOUT_MS = 60_000;
@@ -32,17 +34,15 @@ const SERVICE_MEMORY = ['--max-old-space-size=128', '--max-semi-space-size=4'];
 
 /** Folder of all state: FEDCARBON_HOME, else `.fedcarbon/federation` in the checkout. */
 export function homeDir(): string {
-  return resolve(process.env['FEDCARBON_HOME'] ?? join(checkoutRoot, '.fedcarbon', 'federation'));
+  return givenPath(process.env['FEDCARBON_HOME'] ?? join(checkoutRoot, '.fedcarbon', 'federation'));
 }
 
 /** `start`: trains a federation on this machine and serves its benchmarks until it is stopped. */
 export async function start(options: StartArguments, say: (line: string) => void): Promise<void> {
   const startedAtMs = Date.now();
   const file = readPlanFile(options.plan, checkoutRoot, options.rounds === undefined ? {} : { rounds: options.rounds });
-  const reportFile = options.report === undefined ? undefined : resolve(options.report);
-  if (reportFile !== undefined && !existsSync(dirname(reportFile))) {
-    throw new InvalidInputError(`--report ${reportFile}: the folder does not exist`);
-  }
+  const reportFile = options.report === undefined ? undefined : givenPath(options.report);
+  if (reportFile !== undefined) assertWritable(reportFile);
   if (options.fresh) refuseFreshOnGiven();
   if (options.port !== 0) await assertPortFree(options.port, 'the API');
   const simulation = await simulate(file, {
@@ -55,27 +55,31 @@ export async function start(options: StartArguments, say: (line: string) => void
   for (const [reason, count] of Object.entries(simulation.stock.rejected))
     say(`  rejected ${String(count)} rows: ${reason}`);
 
-  const mark = new RunMark(new Home(homeDir()));
-  await mark.take(say);
-  if (options.fresh) clear(homeDir());
   const home = new Home(homeDir());
+  const mark = new RunMark(home);
+  await mark.take(say);
+  const progress = new Progress(process.stdout.isTTY, say);
+  const stopped = stopRequested((line) => {
+    progress.note(line);
+  });
+  if (options.fresh) clear(home);
   const supervisor = new Supervisor({
     logsDir: home.logsDir,
     say: (line) => {
-      say(line);
+      progress.note(line);
     },
     onChange: () => {
       mark.write(supervisor.processes());
     },
   });
-  const stopped = stopSignal();
   try {
     await Promise.race([
-      run({ options, startedAtMs, simulation, home, supervisor, mark, say, reportFile }, stopped),
+      run({ options, startedAtMs, simulation, home, supervisor, progress, mark, say, reportFile }, stopped),
       supervisor.failed,
       stopped,
     ]);
   } finally {
+    progress.stop();
     await supervisor.stop();
     mark.release();
   }
@@ -87,18 +91,22 @@ interface Run {
   readonly simulation: Simulation;
   readonly home: Home;
   readonly supervisor: Supervisor;
+  readonly progress: Progress;
   readonly mark: RunMark;
   readonly say: (line: string) => void;
   readonly reportFile: string | undefined;
 }
 
 async function run(context: Run, stopped: Promise<void>): Promise<void> {
-  const { options, startedAtMs, simulation, home, supervisor, mark, say, reportFile } = context;
+  const { options, startedAtMs, simulation, home, supervisor, progress, mark, say, reportFile } = context;
+  assertComplete(home);
   const credentials = Credentials.open(home);
   const written = writePlan(simulation, credentials, home);
   const { plan, hash } = written;
   const stack = await startStack(home, credentials, supervisor, brokerUsers(plan, credentials));
   await prepareDatabase(stack.ownerUrl, credentials);
+  const lowered = loweredBudgets(plan, await readBudgets(stack.ownerUrl));
+  if (lowered !== undefined) say(lowered);
   const apiPort = options.port === 0 ? await freePort() : options.port;
   const apiUrl = `http://127.0.0.1:${String(apiPort)}`;
   const services = await writeConfigs(
@@ -115,7 +123,7 @@ async function run(context: Run, stopped: Promise<void>): Promise<void> {
   await requestStart(stack.brokerUrl, hash, credentials);
   const api = new ApiClient(apiUrl, credentials.apiKey('operator'));
   const evaluation = new Evaluation(simulation);
-  await watchTraining({ api, plan, evaluation, say });
+  await watchTraining({ api, plan, evaluation, progress, say });
   const results = await collectResults(api, plan, hash, simulation, evaluation);
   const verified = await verifyExport(api, plan, home, say);
   const report: Report = {
@@ -167,15 +175,18 @@ async function watchTraining({
   api,
   plan,
   evaluation,
+  progress,
   say,
 }: {
   readonly api: ApiClient;
   readonly plan: FederationPlan;
   readonly evaluation: Evaluation;
+  readonly progress: Progress;
   readonly say: (line: string) => void;
 }): Promise<void> {
   const members = plan.regions.reduce((sum, region) => sum + region.members.length, 0);
-  const progress = new Progress(plan.recipe.rounds + 1, process.stdout.isTTY, say);
+  say('R2 is that of held-out records of all holders together: it exists only because this is a simulation');
+  progress.start(plan.recipe.rounds + 1);
   let shown = 0;
   try {
     for (;;) {
@@ -231,22 +242,25 @@ function serving(apiUrl: string, credentials: Credentials, say: (line: string) =
   say('serving until Ctrl-C');
 }
 
-/** Resolves when somebody asks this process to stop. */
-function stopSignal(): Promise<void> {
-  return new Promise((done) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.once(signal, () => {
-        done();
-      });
-    }
-  });
+/** Throws InvalidInputError, one sentence, when `file` cannot be written: better now than after the training. */
+function assertWritable(file: string): void {
+  if (!existsSync(dirname(file))) throw new InvalidInputError(`--report ${file}: the folder does not exist`);
+  const isNew = !existsSync(file);
+  try {
+    closeSync(openSync(file, 'a'));
+  } catch (cause) {
+    throw new InvalidInputError(`--report ${file}: the file cannot be written: ${describeError(cause)}`, { cause });
+  }
+  if (isNew) rmSync(file);
 }
 
-/** Removes all state of earlier runs. */
-function clear(root: string): void {
-  const home = new Home(root);
+/** Removes all state of earlier runs but the mark of this one. */
+function clear(home: Home): void {
   rmSync(postgresDataDir(home.postgresDir), { recursive: true, force: true });
-  rmSync(root, { recursive: true, force: true });
+  for (const name of readdirSync(home.root)) {
+    const path = join(home.root, name);
+    if (path !== home.runFile) rmSync(path, { recursive: true, force: true });
+  }
 }
 
 function seconds(ms: number): string {

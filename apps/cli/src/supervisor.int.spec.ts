@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { processIdentity } from '@fedcarbon/stack';
 import { Supervisor } from './supervisor.ts';
 
 const LIVES = 'console.log("alive", process.pid); setInterval(() => undefined, 1000);';
@@ -55,7 +56,7 @@ describe('Supervisor', () => {
     process.kill(first!, 'SIGKILL');
     await eventually(() => pidOf('service') !== undefined && pidOf('service') !== first);
     expect(said).toEqual(['service ended and is started again']);
-    expect(supervisor.processes()).toEqual([{ name: 'service', pid: pidOf('service'), restarts: 1 }]);
+    expect(supervisor.processes()).toEqual([{ name: 'service', ...processIdentity(pidOf('service')!), restarts: 1 }]);
   });
 
   it('leaves nothing running, also what does not listen to SIGTERM', async () => {
@@ -83,4 +84,34 @@ describe('Supervisor', () => {
     await supervisor.keep(script('broken', 'console.error("no database there"); process.exit(3);'));
     await expect(supervisor.failed).rejects.toThrow(/broken ended 8 times within a minute: no database there/);
   }, 60_000);
+
+  it('keeps the last words of what it stops', async () => {
+    const talks = `process.on('SIGTERM', () => { console.log('x'.repeat(200_000)); console.log('goodbye'); process.exitCode = 0; clearInterval(timer); });
+      const timer = setInterval(() => undefined, 1000); console.log('alive');`;
+    await supervisor.keep(script('service', talks));
+    await eventually(() => logged('service', 'alive'));
+    await supervisor.stop();
+    expect(logged('service', 'goodbye')).toBe(true);
+  });
+
+  it('starts nothing once it stops, and waits for a server that is still starting', async () => {
+    const events: string[] = [];
+    let ready: () => void = () => undefined;
+    const starting = supervisor.keep({
+      name: 'server',
+      kind: 'server',
+      async start(onSpawn) {
+        onSpawn(process.pid);
+        await new Promise<void>((done) => (ready = done));
+        const stop = () => Promise.resolve(void events.push('stopped'));
+        return { pid: process.pid, url: '', exited: new Promise(() => undefined), stop };
+      },
+    });
+    expect(pidOf('server')).toBe(process.pid);
+    const stopped = supervisor.stop().then(() => events.push('all stopped'));
+    await expect(supervisor.keep(script('late', LIVES))).rejects.toThrow(/late is not started/);
+    ready();
+    await Promise.all([starting, stopped]);
+    expect(events).toEqual(['stopped', 'all stopped']);
+  });
 });

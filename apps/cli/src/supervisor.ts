@@ -3,7 +3,7 @@ import { createWriteStream, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { FedcarbonError } from '@fedcarbon/kernel';
-import type { RunningServer } from '@fedcarbon/stack';
+import { type ProcessIdentity, processIdentity, type RunningServer } from '@fedcarbon/stack';
 
 /** A process to keep alive: a script of ours, or a server that knows how to start itself. */
 export type ProcessSpec =
@@ -14,11 +14,22 @@ export type ProcessSpec =
       readonly args: readonly string[];
       readonly execArgs?: readonly string[];
     }
-  | { readonly name: string; readonly kind: 'server'; start(): Promise<RunningServer> };
+  | {
+      readonly name: string;
+      readonly kind: 'server';
+      /** Starts it, telling its process id at once. */
+      start(onSpawn: (pid: number) => void): Promise<RunningServer>;
+    };
+
+/** What is known of a kept process; without a process id between an end and the next start. */
+export interface SupervisedProcess extends Partial<ProcessIdentity> {
+  readonly name: string;
+  readonly restarts: number;
+}
 
 interface Kept {
   readonly spec: ProcessSpec;
-  pid: number | undefined;
+  identity: ProcessIdentity | undefined;
   restarts: number;
   /** Times of the latest ends, to tell a process that cannot run from one that was killed. */
   ends: number[];
@@ -70,13 +81,17 @@ export class Supervisor {
   }
 
   /** Names and process ids of what runs now. */
-  processes(): { name: string; pid: number | undefined; restarts: number }[] {
-    return this.kept.map(({ spec, pid, restarts }) => ({ name: spec.name, pid, restarts }));
+  processes(): SupervisedProcess[] {
+    return this.kept.map(({ spec, identity, restarts }) => ({ name: spec.name, ...identity, restarts }));
   }
 
-  /** Starts a process and keeps it running. For a server, returns when it accepts connections; throws what its first start throws. */
+  /**
+   * Starts a process and keeps it running. For a server, returns when it accepts connections. Throws what its first start throws, and FedcarbonError
+   * (`stopping`) once everything is being stopped.
+   */
   async keep(spec: ProcessSpec): Promise<void> {
-    const kept: Kept = { spec, pid: undefined, restarts: 0, ends: [], stop: async () => undefined, lastLine: '' };
+    if (this.stopping) throw new FedcarbonError('stopping', `${spec.name} is not started: everything is being stopped`);
+    const kept: Kept = { spec, identity: undefined, restarts: 0, ends: [], stop: async () => undefined, lastLine: '' };
     this.kept.push(kept);
     await this.launch(kept);
   }
@@ -95,16 +110,23 @@ export class Supervisor {
   private async launch(kept: Kept): Promise<void> {
     const { spec } = kept;
     if (spec.kind === 'server') {
-      const server = await spec.start();
-      kept.pid = server.pid;
-      kept.stop = () => server.stop();
+      const starting = spec.start((pid) => {
+        kept.identity = processIdentity(pid);
+        this.onChange();
+      });
+      // What is still starting is stopped once it runs: it may be in the middle of creating its data.
+      kept.stop = async () => {
+        const started = await starting.catch(() => undefined);
+        await started?.stop();
+      };
+      const server = await starting;
       void server.exited.then(() => {
         this.ended(kept);
       });
     } else {
       this.launchScript(kept, spec.script, spec.args, spec.execArgs ?? []);
+      this.onChange();
     }
-    this.onChange();
   }
 
   private launchScript(kept: Kept, script: string, args: readonly string[], execArgs: readonly string[]): void {
@@ -112,17 +134,25 @@ export class Supervisor {
     // A full disk must not end the supervisor.
     log.on('error', () => undefined);
     const child = spawn(process.execPath, [...execArgs, script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-    kept.pid = child.pid;
-    kept.stop = () => endChild(child);
+    kept.identity = child.pid === undefined ? undefined : processIdentity(child.pid);
     collect(child, log, kept);
+    // The last words arrive after the exit.
+    const logged = new Promise<void>((done) => {
+      child.once('close', () => {
+        log.end(done);
+      });
+    });
+    kept.stop = async () => {
+      await endChild(child);
+      await logged;
+    };
     child.once('exit', () => {
-      log.end();
       this.ended(kept);
     });
   }
 
   private ended(kept: Kept): void {
-    kept.pid = undefined;
+    kept.identity = undefined;
     if (this.stopping) return;
     const now = Date.now();
     kept.ends = [...kept.ends.filter((at) => now - at < WINDOW_MS), now];
