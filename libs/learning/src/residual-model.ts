@@ -16,7 +16,7 @@ export interface ResidualGrid {
   readonly priorOfNone: number;
   /** A holder with fewer records keeps the global model. */
   readonly minRecords: number;
-  /** Records that are fitted at most, evenly spaced in the order given; the work grows with their third power. */
+  /** Records that are fitted at most, evenly spaced in the order given; the work grows with their third power (400: about a second). */
   readonly maxRecords: number;
 }
 
@@ -34,7 +34,7 @@ export const RESIDUAL_GRID: ResidualGrid = {
   ],
   priorOfNone: 0.97,
   minRecords: 5,
-  maxRecords: 1000,
+  maxRecords: 400,
 };
 
 /** What a holder found when it validated its model on its own records. It is computed from records: never publish it. */
