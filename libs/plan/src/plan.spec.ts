@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import type { PlanFile } from '@fedcarbon/contracts';
 import { InvalidInputError } from '@fedcarbon/kernel';
-import { MOMENTUM, RESIDUAL_SCALE, STEP_KAPPA } from '@fedcarbon/learning';
 import { analyticGaussianMu, epsilonOf, muSquaredOf } from '@fedcarbon/privacy';
 import { parse } from 'yaml';
 import { type Enrolment, parsePlanFile, planHash, resolvePlan } from './index.ts';
@@ -53,14 +52,6 @@ describe('the plans in federations/', () => {
     expect(planHash(resolvePlan({ ...file, description: 'other words' }, enrol(file)), sha256)).toBe(hash);
     expect(planHash(resolvePlan(file, enrol(file, 6)), sha256)).not.toBe(hash);
     expect(planHash(resolvePlan({ ...file, name: 'other' }, enrol(file)), sha256)).not.toBe(hash);
-    const otherData = [
-      { kind: 'simulated', seed: 43 },
-      { kind: 'published', sha256: 'a'.repeat(64) },
-      { kind: 'private' },
-    ] as const;
-    for (const data of otherData) {
-      expect(planHash(resolvePlan(file, { ...enrol(file), data }), sha256)).not.toBe(hash);
-    }
   });
 
   it('adds noise for the rounds that are run', () => {
@@ -73,52 +64,8 @@ describe('the plans in federations/', () => {
   });
 });
 
-describe('what a plan file leaves out', () => {
-  const { kind, rounds, spareRounds } = parsePlanFile(read('ecebd-20.yaml'), 'plan').recipe;
-  const good = read('ecebd-20.yaml') as Record<string, Record<string, unknown>>;
-
-  it("is the recipe's own for its parameters", () => {
-    const file = parsePlanFile({ ...good, recipe: { kind, rounds, spareRounds } }, 'plan');
-    const { recipe } = resolvePlan(file, enrol(file));
-    expect(recipe).toMatchObject({ residualScale: RESIDUAL_SCALE, momentum: MOMENTUM });
-    const kappa = resolvePlan({ ...file, recipe: { ...file.recipe, kappa: STEP_KAPPA / 2 } }, enrol(file)).recipe;
-    expect(kappa.stepSize).toBeCloseTo(recipe.stepSize / 2, 12);
-  });
-
-  it('is what the source is read for, for the use', () => {
-    const { use: _, ...stock } = good['stock'] ?? {};
-    const file = parsePlanFile({ ...good, stock }, 'plan');
-    expect(resolvePlan(file, enrol(file)).stock.use).toBe('residential');
-    const energy = parsePlanFile(read('energy-20.yaml'), 'plan');
-    expect(resolvePlan(energy, enrol(energy)).stock.use).toBeNull();
-  });
-});
-
-describe('an enrolment is refused', () => {
-  const natural = read('ecebd-natural.yaml') as Record<string, Record<string, unknown>>;
-  const withRound = (change: object) =>
-    parsePlanFile({ ...natural, round: { ...natural['round'], ...change } }, 'plan');
-
-  it('when it has fewer members than the quorum', () => {
-    const file = withRound({ quorum: 5 });
-    expect(() => resolvePlan(file, enrol(file, 1))).toThrow(/^round\.quorum: 5 is more than the 4 members/);
-  });
-
-  it('when fewer than the quorum would be picked from it', () => {
-    const file = withRound({ quorum: 6, clientsPerRegion: 2 });
-    const few = enrol(file);
-    const uneven = {
-      ...few,
-      regions: few.regions.map((region, r) => ({ ...region, members: region.members.slice(0, r === 0 ? 5 : 1) })),
-    };
-    expect(() => resolvePlan(file, uneven)).toThrow(/^round\.clientsPerRegion: 2 of each region make 5 members/);
-    expect(resolvePlan(file, enrol(file, 2)).round.clientsPerRegion).toBe(2);
-  });
-});
-
 describe('a plan file is refused, naming the place, with', () => {
   const good = read('ecebd-20.yaml') as Record<string, Record<string, unknown>>;
-  const energy = read('energy-20.yaml') as Record<string, Record<string, unknown>>;
   const withPrivacy = (change: object) => ({ ...good, privacy: { ...good['privacy'], ...change } });
   const withStock = (change: object) => ({ ...good, stock: { ...good['stock'], ...change } });
   const region = (name: string, ...countries: string[]) => ({ name, countries, clients: 5 });
@@ -138,13 +85,6 @@ describe('a plan file is refused, naming the place, with', () => {
       withStock({ features: ['GHG_sum_em_m2a_harm'] }),
       /stock\.features: unknown "GHG_sum_em_m2a_harm"/,
     ],
-    ['a source that has not these features', withStock({ source: 'uci-energy' }), /stock\.source: found "uci-energy"/],
-    ['a use that the source cannot give', withStock({ use: 'office' }), /stock\.use: found "office"/],
-    [
-      'a use where the source tells none',
-      { ...energy, stock: { ...energy['stock'], use: 'residential' } },
-      /stock\.use: .*leave it out/,
-    ],
     ['bins that do not exist', withStock({ featureSchema: 'ecebd/v9' }), /stock\.featureSchema: unknown "ecebd\/v9"/],
     ['a target of another data set', withStock({ target: 'heating-load' }), /stock\.target: unknown "heating-load"/],
     [
@@ -152,17 +92,6 @@ describe('a plan file is refused, naming the place, with', () => {
       { ...good, benchmarks: { margins: ['all', 'roof'] } },
       /benchmarks\.margins: unknown "roof"/,
     ],
-    [
-      'a margin given twice',
-      { ...good, benchmarks: { margins: ['all', 'country', 'all'] } },
-      /benchmarks\.margins: "all" is listed twice/,
-    ],
-    [
-      'edges that do not ascend',
-      { ...good, benchmarks: { margins: ['all'], edges: [5, 3, 9] } },
-      /benchmarks\.edges\[1\]: 3 does not ascend/,
-    ],
-    ['too few edges', { ...good, benchmarks: { margins: ['all'], edges: [3, 9] } }, /benchmarks\.edges/],
     [
       'overlapping regions',
       { ...good, regions: [region('a', 'FR', 'BE'), region('b', 'BE')], round: { quorum: 9 } },
@@ -174,22 +103,6 @@ describe('a plan file is refused, naming the place, with', () => {
       /"a"/,
     ],
     ['a quorum above the clients', { ...good, round: { quorum: 21 } }, /round\.quorum: 21 is more than the 20/],
-    [
-      'fewer picked than the quorum',
-      { ...good, round: { quorum: 14, clientsPerRegion: 3 } },
-      /round\.clientsPerRegion: 3 .* 12 members .* quorum of 14/,
-    ],
-    [
-      'fewer picked than the quorum from regions of unknown size',
-      { ...(read('ecebd-natural.yaml') as object), round: { quorum: 5, clientsPerRegion: 1 } },
-      /round\.clientsPerRegion: 1 .* 4 members/,
-    ],
-    ['a delta that no noise is computed for', withPrivacy({ delta: 1e-30 }), /privacy\.delta: .* found 1e-30/],
-    [
-      'no record left for training',
-      { ...good, partition: { ...good['partition'], testShare: 0.9999 } },
-      /partition\.testShare: 0\.9999 leaves none/,
-    ],
     ['distributed trust', { ...good, trust: 'distributed' }, /trust: .*not available yet/],
     ['no trust', { ...good, trust: 'none' }, /trust: "none"/],
     ['a range upside down', withStock({ yRange: [22, 2] }), /stock\.yRange/],

@@ -1,11 +1,12 @@
-import type { FederationPlan, StockData } from '@fedcarbon/contracts';
+import type { FederationPlan } from '@fedcarbon/contracts';
 
 /** The first page: says in words what this is. */
 export function indexPage({ name, simulation, stock, privacy, regions }: FederationPlan): string {
   const holders = regions.reduce((sum, { members }) => sum + members.length, 0);
-  const about = simulation
-    ? '<p><strong>This federation is a simulation:</strong> its holders were made by splitting one data set on one machine.</p>\n'
+  const splitting = simulation
+    ? '<strong>This federation is a simulation:</strong> its holders were made by splitting one data set on one machine. '
     : '';
+  const about = `<p>${splitting}${dataSentence(stock)}</p>`;
   return page(
     'fedcarbon benchmarks',
     `<h1>fedcarbon benchmarks</h1>
@@ -13,7 +14,7 @@ export function indexPage({ name, simulation, stock, privacy, regions }: Federat
 (${stock.unit}) and release benchmark percentiles together. Their records never leave them; what leaves them is protected by differential
 privacy: at most epsilon ${String(privacy.epsilon)} at delta ${String(privacy.delta)} for each record of a data set, trust
 <em>${privacy.trust}</em>. Plan: <code>${name}</code>.</p>
-${about}<p>${dataSentence(stock.data)}</p>
+${about}
 <ul>
 <li><a href="docs">Every request, with a form to try it</a></li>
 <li><a href="openapi.json">The same for machines</a> (OpenAPI 3.1)</li>
@@ -27,7 +28,7 @@ Every answer says at which position of the public ledger it was given, so that a
 }
 
 /** Where the records come from. */
-function dataSentence(data: StockData): string {
+function dataSentence({ data }: FederationPlan['stock']): string {
   switch (data.kind) {
     case 'published':
       return `The records are those of a published file (SHA-256 <code>${data.sha256}</code>).`;
