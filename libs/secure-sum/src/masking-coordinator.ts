@@ -265,14 +265,12 @@ export function maskingCoordinator(
   function sendRoster(turn: CoordinatorTurn, to: readonly number[]): void {
     const { topology, rosterHash, entries } = setupOf(turn.state);
     const signature = signer.sign(rosterStatement(rosterHash));
+    const all = [...entries]
+      .sort(([a], [b]) => a - b)
+      .map(([member, entry]) => ({ member, digest: entryDigest(crypto.sha256, entry), entry }));
     const viewOf = (receiver: number): Uint8Array => {
       const around = new Set(topology.holders(receiver));
-      const members = topology.members.map((member) => {
-        const entry = entries.get(member);
-        if (!entry) throw new Error(`no entry of member ${member}`);
-        const digest = entryDigest(crypto.sha256, entry);
-        return around.has(member) ? { member, digest, entry } : { member, digest };
-      });
+      const members = all.map(({ entry, ...rest }) => (around.has(rest.member) ? { ...rest, entry } : rest));
       return encodeRoster(block, { members, signature });
     };
     const groups = block.graph.kind === 'complete' ? [to] : to.map((member) => [member]);
