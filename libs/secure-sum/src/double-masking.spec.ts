@@ -127,9 +127,9 @@ describe('double masking', () => {
         expectRightOrNothing(outcome, vectors, block);
         if (outcome.type === 'opened') opened++;
       }),
-      { numRuns: 100, seed: 20261125 },
+      { numRuns: 50, seed: 20261125 },
     );
-    expect(opened).toBeGreaterThan(50);
+    expect(opened).toBeGreaterThan(25);
   });
 
   it('an abandoned round stays closed, and the next one opens', () => {
