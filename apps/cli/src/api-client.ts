@@ -1,10 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseStrict } from '@fedcarbon/contracts';
-import { FedcarbonError } from '@fedcarbon/kernel';
+import { describeError, FedcarbonError } from '@fedcarbon/kernel';
 import type { z } from 'zod';
 
 const REQUEST_TIMEOUT_MS = 10_000;
 const RETRY_MS = 50;
+/** As long as a killed API may take until it answers again. */
+const RESTART_TIMEOUT_MS = 30_000;
 
 /** Asks the benchmark API as its users do. */
 export class ApiClient {
@@ -16,8 +18,12 @@ export class ApiClient {
     this.apiKey = apiKey;
   }
 
-  /** An answer of the expected shape. Throws FedcarbonError (`api_error`) for any other. */
-  async get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+  /** An answer of the expected shape, also over a restart of the API. Throws FedcarbonError (`api_error`) for any other. */
+  get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+    return this.until(path, schema, () => true, RESTART_TIMEOUT_MS);
+  }
+
+  private async once<T>(path: string, schema: z.ZodType<T>): Promise<T> {
     const response = await this.request(path);
     return parseStrict(schema, await response.json(), `answer of ${path}`);
   }
@@ -31,7 +37,7 @@ export class ApiClient {
     const deadline = Date.now() + timeoutMs;
     for (;;) {
       try {
-        const answer = await this.get(path, schema);
+        const answer = await this.once(path, schema);
         if (accept(answer)) return answer;
       } catch (error) {
         if (Date.now() > deadline) throw error;
@@ -49,6 +55,11 @@ export class ApiClient {
     const response = await fetch(this.baseUrl + path, {
       headers: { authorization: `Bearer ${this.apiKey}` },
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    }).catch((cause: unknown) => {
+      const why = (cause as Error).cause ?? cause;
+      throw new FedcarbonError('api_error', `the API at ${this.baseUrl} does not answer: ${describeError(why)}`, {
+        cause,
+      });
     });
     if (!response.ok) {
       throw new FedcarbonError('api_error', `GET ${path}: ${String(response.status)} ${response.statusText}`);

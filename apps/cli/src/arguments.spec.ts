@@ -1,6 +1,7 @@
-import { describe, expect, it } from '@jest/globals';
+import { resolve } from 'node:path';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { InvalidInputError } from '@fedcarbon/kernel';
-import { HELP, parseStart, parseVerify } from './arguments.ts';
+import { givenPath, HELP, parseStart, parseVerify } from './arguments.ts';
 
 describe('arguments of start', () => {
   it('have sensible defaults', () => {
@@ -49,4 +50,23 @@ describe('arguments of ledger verify', () => {
       expect(() => parseVerify(args)).toThrow(/usage: ledger verify FILE --key PUB/);
     },
   );
+});
+
+describe('paths', () => {
+  const before = process.env['INIT_CWD'];
+  afterEach(() => {
+    if (before === undefined) delete process.env['INIT_CWD'];
+    else process.env['INIT_CWD'] = before;
+  });
+
+  it('are those of the folder where npm was called', () => {
+    process.env['INIT_CWD'] = resolve('/somewhere/below');
+    expect(givenPath('r.json')).toBe(resolve('/somewhere/below/r.json'));
+    expect(givenPath(resolve('/r.json'))).toBe(resolve('/r.json'));
+  });
+
+  it('are those of the working folder without npm', () => {
+    delete process.env['INIT_CWD'];
+    expect(givenPath('r.json')).toBe(resolve('r.json'));
+  });
 });

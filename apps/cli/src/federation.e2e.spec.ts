@@ -78,7 +78,7 @@ describe('a federation from one command', () => {
     expect(report.ledger.verified).toBe(true);
     const verify = (file: string, key = checkpointKey) => installation.run(['ledger', 'verify', file, '--key', key]);
     const sound = await verify(ledgerFile);
-    expect([sound.code, sound.output]).toEqual([0, expect.stringMatching(/^sound: \d+ entries/)]);
+    expect([sound.code, sound.output]).toEqual([0, expect.stringMatching(/^sound: \d+ entries/m)]);
 
     const lines = readFileSync(ledgerFile, 'utf8').trim().split('\n');
     const entry = lines.findIndex((line) => line.includes('"body"'));
@@ -91,7 +91,7 @@ describe('a federation from one command', () => {
     lines[entry + 30] = JSON.stringify({ ...body, body: Buffer.from(changed).toString('base64url') });
     writeFileSync(tampered, lines.join('\n'));
     const found = await verify(tampered);
-    expect([found.code, found.output]).toEqual([1, expect.stringMatching(/^tampered[\s\S]*entry 30: /)]);
+    expect([found.code, found.output]).toEqual([1, expect.stringMatching(/^tampered[\s\S]*entry 30: /m)]);
 
     const cut = join(installation.folder, 'cut.jsonl');
     writeFileSync(cut, readFileSync(ledgerFile, 'utf8').trim().split('\n').slice(0, 60).join('\n'));
@@ -254,7 +254,7 @@ describe('a start that cannot go well ends in one sentence', () => {
     await eventually('serving', () => first.output().includes('serving until Ctrl-C'), 120_000);
     const { apiUrl, processes } = installation.runFile()!;
     for (const more of [[], ['--fresh']]) {
-      const { code, output } = await installation.run(['start', '--port', '0', ...more]);
+      const { code, output } = await installation.run(['start', '--port', new URL(apiUrl!).port, ...more]);
       expect(code).toBe(1);
       expect(lastLines(output)).toMatch(/a federation is running already/);
     }

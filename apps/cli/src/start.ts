@@ -44,7 +44,6 @@ export async function start(options: StartArguments, say: (line: string) => void
   const reportFile = options.report === undefined ? undefined : givenPath(options.report);
   if (reportFile !== undefined) assertWritable(reportFile);
   if (options.fresh) refuseFreshOnGiven();
-  if (options.port !== 0) await assertPortFree(options.port, 'the API');
   const simulation = await simulate(file, {
     checkoutDir: checkoutRoot,
     cacheDir: join(checkoutRoot, '.fedcarbon', 'cache'),
@@ -58,6 +57,13 @@ export async function start(options: StartArguments, say: (line: string) => void
   const home = new Home(homeDir());
   const mark = new RunMark(home);
   await mark.take(say);
+  try {
+    // Only now: what a killed run left behind may have held the port.
+    if (options.port !== 0) await assertPortFree(options.port, 'the API');
+  } catch (error) {
+    mark.release();
+    throw error;
+  }
   const progress = new Progress(process.stdout.isTTY, say);
   const stopped = stopRequested((line) => {
     progress.note(line);
