@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { FederationAnswer, type FederationPlan, ModelAnswer, ModelsAnswer, RoundsAnswer } from '@fedcarbon/contracts';
@@ -196,6 +196,8 @@ async function watchTraining({
   let shown = 0;
   try {
     for (;;) {
+      // Asked first: the rounds of a federation that is over are then complete.
+      const { status } = await api.get('/v1/federation', FederationAnswer);
       const { rounds, provenance } = await api.until('/v1/rounds', RoundsAnswer, () => true, READY_TIMEOUT_MS);
       const closed = rounds.filter(({ outcome }) => outcome !== 'open').sort((a, b) => a.index - b.index);
       for (const round of closed.slice(shown)) {
@@ -215,7 +217,6 @@ async function watchTraining({
         });
       }
       shown = closed.length;
-      const { status } = await api.get('/v1/federation', FederationAnswer);
       if (status === 'completed') return;
       await pause(POLL_MS);
     }
@@ -267,6 +268,8 @@ function clear(home: Home): void {
     const path = join(home.root, name);
     if (path !== home.runFile) rmSync(path, { recursive: true, force: true });
   }
+  // As `Home` makes it; one of an earlier version may be closed.
+  chmodSync(home.root, 0o711);
 }
 
 function seconds(ms: number): string {
