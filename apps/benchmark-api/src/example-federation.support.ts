@@ -134,6 +134,11 @@ export class ExampleFederation {
     return example;
   }
 
+  /** What the federation's histogram counts, in the target's unit. */
+  get outcomes(): number[] {
+    return this.#shares.flatMap((records) => histogramRows(this.#view, records).map(({ y }) => y));
+  }
+
   /** All steps: enrolment, the planned model rounds, the benchmarks round, the end. */
   async complete(): Promise<void> {
     await this.enrol();

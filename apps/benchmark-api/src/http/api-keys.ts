@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import type { BenchmarkApiConfig } from '@fedcarbon/contracts';
 import type { Asker } from '../snapshot/snapshot.ts';
 
@@ -25,7 +25,8 @@ export class ApiKeys {
   askerOf(authorization: string | undefined): Asker | undefined {
     const key = BEARER.exec(authorization ?? '')?.[1];
     if (key === undefined) return undefined;
-    const digest = createHash('sha256').update(key).digest();
+    // In one go: a hash object for each request would keep the garbage collector busy.
+    const digest = hash('sha256', key, 'buffer');
     let found: StoredKey | undefined;
     for (const stored of this.#keys) if (timingSafeEqual(stored.digest, digest)) found = stored;
     return found;
