@@ -58,6 +58,7 @@ export class ExampleFederation {
         trust: 'local',
         adjacency: 'add-or-remove-one-record',
         budgetShares: { model: 0.8, benchmarks: 0.2 },
+        secureSum: null,
       },
       stock: { featureSchema: 'example-v1', features: ['example'], target: 'a1a3', unit: 'kgCO2e/m2' },
       regions: Object.entries(regions).map(([name, count]) => ({
@@ -93,6 +94,7 @@ export class ExampleFederation {
         quorum: options.quorum ?? members,
         regionalDeadlineMs: options.regionalDeadlineMs ?? 8000,
         globalDeadlineMs: options.globalDeadlineMs ?? 12_000,
+        unmaskDeadlineMs: 4000,
         clientsPerRegion: null,
       },
     });

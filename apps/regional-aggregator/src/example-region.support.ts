@@ -52,6 +52,7 @@ export class ExampleRegion {
         trust: 'local',
         adjacency: 'add-or-remove-one-record',
         budgetShares: { model: 0.8, benchmarks: 0.2 },
+        secureSum: null,
       },
       stock: { featureSchema: 'example-v1', features: ['example'], target: 'a1a3', unit: 'kgCO2e/m2' },
       regions: [
@@ -66,7 +67,13 @@ export class ExampleRegion {
         layout: { edges: [0, 500, 1000], margins: [{ name: 'all', groups: ['all'] }] },
         ...{ nominalRecords: 400, bits: 16, event: event(1), confidence: 0.9, maxRelativeHalfWidth: 0.25 },
       },
-      round: { quorum: 1, regionalDeadlineMs: 8000, globalDeadlineMs: 12_000, clientsPerRegion },
+      round: {
+        quorum: 1,
+        regionalDeadlineMs: 8000,
+        globalDeadlineMs: 12_000,
+        unmaskDeadlineMs: 4000,
+        clientsPerRegion,
+      },
     });
     const [region] = plan.regions;
     if (region === undefined) throw new Error('the plan has no region');

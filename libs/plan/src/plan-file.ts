@@ -18,8 +18,30 @@ export function parsePlanFile(value: unknown, source: string, overrides: { reado
   const refuse = (place: string, why: string): never => {
     throw new InvalidInputError(`${source}: ${place}: ${why}`);
   };
+  const { secureSum } = file;
+  if (file.trust !== 'distributed' && secureSum !== undefined) {
+    refuse('secureSum', `trust "${file.trust}" has no secure sum; leave it out or choose trust "distributed"`);
+  }
   if (file.trust === 'distributed') {
-    refuse('trust', '"distributed" needs the secure sum, which is not available yet; use "local"');
+    if (secureSum === undefined) return refuse('secureSum', 'trust "distributed" needs it');
+    if (secureSum.protocol !== 'double-masking') {
+      refuse(
+        'secureSum.protocol',
+        `"${secureSum.protocol}" is a library so far, not available through the services yet; use "double-masking"`,
+      );
+    }
+    if (secureSum.maxColluding >= secureSum.minSurvivors) {
+      refuse(
+        'secureSum.maxColluding',
+        `must be below minSurvivors (${String(secureSum.minSurvivors)}), found ${String(secureSum.maxColluding)}: no noise could be counted on`,
+      );
+    }
+    if (file.round.quorum < secureSum.minSurvivors) {
+      refuse(
+        'round.quorum',
+        `${String(file.round.quorum)} is below secureSum.minSurvivors (${String(secureSum.minSurvivors)}): so small a sum is never opened`,
+      );
+    }
   }
   if (file.trust === 'none') {
     refuse(

@@ -2,3 +2,4 @@ export * from './federation.ts';
 export * from './pick.ts';
 export * from './recipe.ts';
 export * from './region-round.ts';
+export * from './masking.ts';
