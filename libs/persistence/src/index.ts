@@ -2,6 +2,7 @@ export * from './charge-repository.ts';
 export { createDatabase, type Database, type DatabaseOptions } from './database.ts';
 export { DatabaseUnavailableError } from './errors.ts';
 export * from './ledger-repository.ts';
+export * from './masking-repository.ts';
 export { defaultMigrationsDir, migrate, MigrationError } from './migrations.ts';
 export * from './outbox-repository.ts';
 export * from './plan-repository.ts';

@@ -1,6 +1,6 @@
 import type { FederationPlan, Purpose } from '@fedcarbon/contracts';
 import { fromBase64Url, fromHex, InvalidInputError, type Sha256 } from '@fedcarbon/kernel';
-import { type Block, type SecureSum, doubleMasking, sessionOf, type SumShape } from '@fedcarbon/secure-sum';
+import { type Block, type SecureSum, doubleMasking, sessionOf, type Phase, type SumShape } from '@fedcarbon/secure-sum';
 import { roundShape } from './recipe.ts';
 
 /** A plan has one block: it covers every round that the plan can have. */
@@ -29,7 +29,8 @@ export function maskingBlock(plan: FederationPlan, planHash: string, sha256: Sha
     members: membersInOrder(plan).map(({ publicKey }) => fromBase64Url(publicKey)),
     coordinatorKey: fromBase64Url(plan.keys.global),
     rounds: lastIndex(plan),
-    minSurvivors: secureSum.minSurvivors,
+    // A sum below the quorum is not wanted, so nobody need be able to open it. The plan's minSurvivors, which the noise is for, is not above it.
+    minSurvivors: Math.max(plan.round.quorum, secureSum.minSurvivors),
     graph: { kind: 'complete' },
   };
 }
@@ -61,4 +62,19 @@ export function roundShare(plan: FederationPlan, purpose: Purpose): number {
 /** Standard deviation of the noise in one coordinate of the sum of `participants` holders. */
 export function noiseSdOfSum(plan: FederationPlan, purpose: Purpose, participants: number): number {
   return Math.sqrt(participants * roundShare(plan, purpose));
+}
+
+/**
+ * When the coordinator stops waiting in a phase that began at `sinceMs`; undefined for the phase that ends with the regions' reports. The exchange of keys may
+ * begin before the operator starts the plan; only then does its time run.
+ */
+export function phaseDeadlineMs(
+  { round }: FederationPlan,
+  phase: Phase,
+  sinceMs: number,
+  startedAtMs: number | undefined,
+): number | undefined {
+  if (phase === 'masked') return undefined;
+  if (phase === 'consent' || phase === 'answer') return sinceMs + round.unmaskDeadlineMs;
+  return startedAtMs === undefined ? undefined : Math.max(sinceMs, startedAtMs) + round.globalDeadlineMs;
 }
