@@ -4,7 +4,7 @@ import type { Records } from './records.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
 
 const scope = {
-  plan: { name: 'example', simulation: true, privacy: { epsilon: 1, delta: 1e-5, trust: 'local' }, regions: [] },
+  plan: { name: 'example', simulation: true, privacy: { epsilon: 1, delta: 1e-5, trust: 'local', secureSum: null }, regions: [] },
   planHash: '00',
 } as unknown as PlanScope;
 const records = (size: number): Records => ({
