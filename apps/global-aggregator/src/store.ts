@@ -2,6 +2,7 @@ import {
   ChargeRepository,
   type Database,
   LedgerRepository,
+  MaskingRepository,
   OutboxRepository,
   PlanRepository,
   PublishedRepository,
@@ -13,6 +14,7 @@ import {
 export interface Records {
   readonly plans: PlanRepository;
   readonly rounds: RoundRepository;
+  readonly masking: MaskingRepository;
   readonly published: PublishedRepository;
   readonly charges: ChargeRepository;
   readonly ledger: LedgerRepository;
@@ -37,6 +39,7 @@ function recordsOf(session: Session): Records {
   return {
     plans: new PlanRepository(session),
     rounds: new RoundRepository(session),
+    masking: new MaskingRepository(session),
     published: new PublishedRepository(session),
     charges: new ChargeRepository(session),
     ledger: new LedgerRepository(session),

@@ -15,7 +15,7 @@ import {
   type Update,
 } from '@fedcarbon/contracts';
 import { canonicalBytes, type Json, type Signer, toBase64Url, toHex } from '@fedcarbon/kernel';
-import { roundIdOf, roundShape } from '@fedcarbon/round';
+import { roundIdOf, roundShape, summationOf } from '@fedcarbon/round';
 import { generateKeyPem, sha256, signerFromPem } from '@fedcarbon/service';
 import type { RegionInPlan } from './messages.ts';
 import type { Incoming } from './region-collector.ts';
@@ -77,7 +77,8 @@ export class ExampleRegion {
     });
     const [region] = plan.regions;
     if (region === undefined) throw new Error('the plan has no region');
-    this.place = { plan, planHash: toHex(sha256(canonicalBytes(plan as Json))), region };
+    const planHash = toHex(sha256(canonicalBytes(plan as Json)));
+    this.place = { plan, planHash, region, summation: summationOf(plan, planHash, sha256) };
   }
 
   signer(name: string): Signer {

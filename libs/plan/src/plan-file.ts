@@ -42,6 +42,9 @@ export function parsePlanFile(value: unknown, source: string, overrides: { reado
         `${String(file.round.quorum)} is below secureSum.minSurvivors (${String(secureSum.minSurvivors)}): so small a sum is never opened`,
       );
     }
+    if (file.round.clientsPerRegion !== null) {
+      refuse('round.clientsPerRegion', 'must be null under trust "distributed": whoever is left out counts as lost');
+    }
   }
   if (file.trust === 'none') {
     refuse(
