@@ -24,7 +24,7 @@ import type { FederationParts } from './federation-runner.ts';
 import { tallyOf } from './regional-reports.ts';
 import { type CarriedOut, RoundClosing, type OpenedSum } from './round-closing.ts';
 import type { Records } from './store.ts';
-import { type CoordinatorTurn, type Outcome, SumCoordinator } from './sum-coordinator.ts';
+import { type CoordinatorTurn, type CoordinatorView, type Outcome, SumCoordinator } from './sum-coordinator.ts';
 
 /** What holders may say to the coordinator. Masked vectors go to their region. */
 const FROM_HOLDERS: readonly (MessageKind | undefined)[] = ['hello', 'shares', 'consent', 'answer'];
@@ -35,10 +35,12 @@ interface Incident {
   readonly bytesUp?: number;
 }
 
-/** What a transaction did. */
-interface Done {
-  readonly committed: readonly (() => void)[];
-  readonly carriedOut: CarriedOut;
+/** What a transaction over all records works with. */
+interface Context {
+  readonly records: Records;
+  readonly closing: RoundClosing;
+  readonly nowMs: number;
+  readonly startedAtMs: number | undefined;
 }
 
 /**
@@ -49,7 +51,7 @@ interface Done {
 export class MaskedRounds {
   readonly #parts: FederationParts;
   readonly #coordinator: SumCoordinator;
-  readonly #batches = new Batches<Incident>((_, incidents) => this.#turn((turn) => stepAll(turn, incidents)));
+  readonly #batches = new Batches<Incident>((_, incidents) => this.#step(() => incidents));
   #startedAtMs: number | undefined;
 
   constructor(parts: FederationParts) {
@@ -74,9 +76,9 @@ export class MaskedRounds {
   /** Starts the plan: the exchange of keys, or the first round when that is over. Repeating it changes nothing. */
   async start(): Promise<void> {
     const { plan, planHash, log } = this.#parts;
-    await this.#turn(async (turn, records, closing, nowMs) => {
+    await this.#turn(async (turn, { records, closing, nowMs }) => {
       if (!(await records.plans.start(planHash, nowMs))) return [];
-      closing().enter({ kind: 'federation.opened', planHash, plan: plan as Json, keys: plan.keys });
+      closing.enter({ kind: 'federation.opened', planHash, plan: plan as Json, keys: plan.keys });
       log.info({ planHash, members: courseOf(plan).members }, 'federation started');
       const { dealers } = turn.view.state;
       return dealers === undefined ? [] : [{ type: 'ready', members: dealers }];
@@ -85,37 +87,36 @@ export class MaskedRounds {
 
   /** Says again what may have been lost. */
   async resume(): Promise<void> {
-    await this.#turn((turn) => turn.step({ type: 'resume' }));
+    await this.#step(() => [{ event: { type: 'resume' } }]);
   }
 
   /** Members, by place in the plan, that are not in the secure sum. */
   async absent(): Promise<number[]> {
-    return absentOf(this.#parts, (await this.#coordinator.look(this.#parts.store.records)).state.dealers);
+    return absentOf(this.#parts, (await this.#coordinator.look(this.#parts.store.records.masking)).state.dealers);
   }
 
   /** When the coordinator will have waited long enough for holders; undefined while it waits for none. */
   async deadlineAtMs(): Promise<number | undefined> {
     const { plan, planHash, store } = this.#parts;
     this.#startedAtMs ??= (await store.records.plans.find(planHash))?.startedAtMs;
-    const { phase, phaseSinceMs } = await this.#coordinator.look(store.records);
+    const { phase, phaseSinceMs } = await this.#coordinator.look(store.records.masking);
     return phase && phaseDeadlineMs(plan, phase, phaseSinceMs, this.#startedAtMs);
   }
 
   /** Ends a phase whose time is over. */
   async giveUpWaiting(): Promise<void> {
-    const { plan } = this.#parts;
-    await this.#turn((turn, _, __, nowMs, startedAtMs) => {
-      const { phase, phaseSinceMs, state } = turn.view;
+    const { plan, clock } = this.#parts;
+    await this.#step(({ phase, phaseSinceMs, state }, startedAtMs) => {
       const deadlineMs = phase && phaseDeadlineMs(plan, phase, phaseSinceMs, startedAtMs);
-      if (phase === undefined || deadlineMs === undefined || nowMs < deadlineMs) return [];
+      if (phase === undefined || deadlineMs === undefined || clock.nowMs() < deadlineMs) return [];
       const round = state.round?.shape.round;
-      return turn.step({ type: 'deadline', phase, ...(round === undefined ? {} : { round }) });
+      return [{ event: { type: 'deadline', phase, ...(round === undefined ? {} : { round }) } }];
     });
   }
 
   /** Closes the sum of a round that all regions have reported, or whose deadline has passed: who is in it is settled then. */
   async closeSum(roundId: string): Promise<void> {
-    await this.#turn(async (turn, records, _, nowMs) => {
+    await this.#turn(async (turn, { records, nowMs }) => {
       const open = (await records.rounds.find(roundId)) as RoundRow;
       const round = open.index - 1;
       if (open.status !== 'open' || turn.view.phase !== 'masked') return [];
@@ -130,70 +131,73 @@ export class MaskedRounds {
     });
   }
 
-  /** One transaction. `work` steps the coordinator and returns what that came to. */
-  async #turn(
-    work: (
-      turn: CoordinatorTurn,
-      records: Records,
-      closing: () => RoundClosing,
-      nowMs: number,
-      startedAtMs: number | undefined,
-    ) => Outcome[] | Promise<Outcome[]>,
-  ): Promise<void> {
-    const { planHash, store, clock, log, faultPoint } = this.#parts;
+  /** Steps the coordinator; when that comes to something, the course of rounds as well. `choose` looks at how things are under the plan's lock. */
+  async #step(choose: (view: CoordinatorView, startedAtMs: number | undefined) => readonly Incident[]): Promise<void> {
+    const { store, clock, faultPoint } = this.#parts;
     const nowMs = clock.nowMs();
-    const done = await store.transaction(async (records): Promise<Done | undefined> => {
-      const row = await records.plans.lock(planHash);
+    // Most steps change the coordinator alone.
+    const kept = await store.maskingTransaction(async (masking) => {
+      const [row, turn] = await Promise.all([masking.lockPlan(), this.#coordinator.turn(masking, nowMs)]);
+      if (row?.status !== 'open') return 'nothing';
+      const outcomes = stepAll(turn, choose(turn.view, row.startedAtMs));
+      if (outcomes.length > 0 && row.startedAtMs !== undefined) return 'more';
+      this.#report(turn);
+      if (!turn.changed) return 'nothing';
+      await turn.write(masking);
+      faultPoint(`masking-unsaved-${turn.view.phase ?? 'idle'}`);
+      return turn;
+    });
+    if (kept === 'nothing') return;
+    if (kept === 'more') {
+      return this.#turn((turn, { startedAtMs }) => stepAll(turn, choose(turn.view, startedAtMs)));
+    }
+    this.#done(kept);
+  }
+
+  /** One transaction over all records. `work` steps the coordinator and returns what that came to. */
+  async #turn(work: (turn: CoordinatorTurn, context: Context) => Outcome[] | Promise<Outcome[]>): Promise<void> {
+    const { store, clock, log, faultPoint } = this.#parts;
+    const nowMs = clock.nowMs();
+    const done = await store.transaction(async (records) => {
+      const row = await records.masking.lockPlan();
       if (row?.status !== 'open') return undefined;
-      const turn = await this.#coordinator.turn(records, nowMs);
-      let closing: RoundClosing | undefined;
-      const ensureClosing = () => (closing ??= new RoundClosing(this.#parts, records, nowMs));
-      const outcomes = await work(turn, records, ensureClosing, nowMs, row.startedAtMs);
+      const turn = await this.#coordinator.turn(records.masking, nowMs);
+      const closing = new RoundClosing(this.#parts, records, nowMs);
+      const outcomes = await work(turn, { records, closing, nowMs, startedAtMs: row.startedAtMs });
       let carriedOut: CarriedOut = {};
-      for (const outcome of outcomes) {
-        // Whatever comes of the exchange of keys before the operator has started counts from the start on.
-        if (row.startedAtMs === undefined && closing === undefined) continue;
-        carriedOut = await this.#follow(outcome, turn, records, ensureClosing(), nowMs);
-      }
-      for (const reason of turn.refusals) log.warn({ reason }, 'masking message refused');
-      if (!turn.changed && closing === undefined) return undefined;
-      await turn.write(records);
-      const checkpoint = await closing?.seal();
+      for (const outcome of outcomes) carriedOut = await this.#follow(outcome, turn, records, closing, nowMs);
+      this.#report(turn);
+      await turn.write(records.masking);
+      const checkpoint = await closing.sealIfAny();
       if (carriedOut.closed !== undefined) faultPoint('closing');
       faultPoint(`masking-unsaved-${turn.view.phase ?? 'idle'}`);
-      return {
-        committed: [
-          () => checkpoint?.committed(),
-          () => {
-            turn.committed();
-          },
-          () => {
-            faultPoint(`masking-saved-${turn.view.phase ?? 'idle'}`);
-          },
-        ],
-        carriedOut,
-      };
+      return { turn, checkpoint, ...carriedOut };
     });
     if (done === undefined) return;
-    for (const committed of done.committed) committed();
-    this.#parts.committed();
-    const { closed, open } = done.carriedOut;
+    done.checkpoint?.committed();
+    this.#done(done.turn);
+    const { closed, open } = done;
     if (closed === undefined || open === undefined) return;
     faultPoint('closed');
     log.info(
       {
-        ...{
-          roundId: open.roundId,
-          purpose: closed.purpose,
-          outcome: closed.outcome,
-          participants: closed.participants,
-        },
-        durationMs: nowMs - open.openedAtMs,
-        tookMs: clock.nowMs() - nowMs,
+        ...{ roundId: open.roundId, purpose: closed.purpose, outcome: closed.outcome },
+        ...{ participants: closed.participants, durationMs: nowMs - open.openedAtMs, tookMs: clock.nowMs() - nowMs },
         ...(closed.reason === undefined ? {} : { reason: closed.reason }),
       },
       'round closed',
     );
+  }
+
+  #report({ refusals }: CoordinatorTurn): void {
+    for (const reason of refusals) this.#parts.log.warn({ reason }, 'masking message refused');
+  }
+
+  /** The turn's transaction stands. */
+  #done(turn: CoordinatorTurn): void {
+    turn.committed();
+    this.#parts.committed();
+    this.#parts.faultPoint(`masking-saved-${turn.view.phase ?? 'idle'}`);
   }
 
   /** What the coordinator has come to moves the course of rounds on. */

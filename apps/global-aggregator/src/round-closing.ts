@@ -212,6 +212,11 @@ export class RoundClosing {
     this.#entries.push(entry);
   }
 
+  /** Seals what there is; nothing without entries. */
+  async sealIfAny(): Promise<SignedCheckpoint | undefined> {
+    return this.#entries.length === 0 ? undefined : this.seal();
+  }
+
   /** Appends the entries, signs the new head, and announces the close with it. Nothing comes after it in the transaction. */
   async seal(): Promise<SignedCheckpoint> {
     const { signer, sha256, checkpoints } = this.#parts;

@@ -58,7 +58,7 @@ export const globalAggregator: ServiceDefinition<GlobalAggregatorConfig> = {
       plan,
       planHash,
       planBytes: bytes,
-      store: storeOf(database),
+      store: storeOf(database, planHash),
       signer,
       checkpoints: new CheckpointSigner({
         origin: ledgerOrigin(plan.keys.checkpoint),

@@ -1,7 +1,7 @@
 import { type ByteCounts, type FederationPlan, signMasking, SUBJECTS } from '@fedcarbon/contracts';
 import { type Sha256, type Signer, toHex } from '@fedcarbon/kernel';
 import { messageBytes } from '@fedcarbon/messaging';
-import type { MaskingFactRow, NewOutboxMessage } from '@fedcarbon/persistence';
+import type { MaskingFactRow, MaskingRepository, NewOutboxMessage } from '@fedcarbon/persistence';
 import { maskingBlock, membersInOrder } from '@fedcarbon/round';
 import {
   type CoordinatorEffect,
@@ -13,7 +13,6 @@ import {
   phaseOf,
   type SecureSumCrypto,
 } from '@fedcarbon/secure-sum';
-import type { Records } from './store.ts';
 
 interface CoordinatorParts {
   readonly plan: FederationPlan;
@@ -64,17 +63,16 @@ export class SumCoordinator {
   }
 
   /** As the database has it now. */
-  async look(records: Records): Promise<CoordinatorView> {
-    const rows = await records.masking.from(this.#parts.planHash, this.#view.facts);
-    // Another look may have been faster.
-    if (rows.length > 0) this.#remember(this.#fold(this.#view, rows));
+  async look(masking: MaskingRepository): Promise<CoordinatorView> {
+    const known = this.#view;
+    this.#remember(this.#fold(known, await masking.from(known.facts)));
     return this.#view;
   }
 
   /** Begins a turn in a transaction that holds the plan's lock. */
-  async turn(records: Records, nowMs: number): Promise<CoordinatorTurn> {
+  async turn(masking: MaskingRepository, nowMs: number): Promise<CoordinatorTurn> {
     const known = this.#view;
-    const rows = await records.masking.from(this.#parts.planHash, known.facts);
+    const rows = await masking.from(known.facts);
     return new CoordinatorTurn(this.#parts, this.#machine, this.#fold(known, rows), nowMs, (view) => {
       this.#remember(view);
     });
@@ -169,11 +167,8 @@ export class CoordinatorTurn {
   }
 
   /** Appends the facts and leaves the messages in the outbox. */
-  async write(records: Records): Promise<void> {
-    await Promise.all([
-      this.#facts.length > 0 && records.masking.append(this.#parts.planHash, this.#first, this.#facts),
-      this.#messages.length > 0 && records.outbox.enqueue(...this.#messages),
-    ]);
+  async write(masking: MaskingRepository): Promise<void> {
+    await Promise.all([masking.append(this.#first, this.#facts), masking.enqueue(this.#messages)]);
   }
 
   /** The transaction stands. */

@@ -12,4 +12,4 @@ export * from './published-repository.ts';
 export * from './region-repository.ts';
 export * from './round-repository.ts';
 export type { Session } from './session.ts';
-export type { SqlPool, SqlRow, SqlSession, SqlValue } from './sql-pool.ts';
+export { sqlIn, type SqlPool, type SqlRow, type SqlSession, type SqlValue } from './sql-pool.ts';

@@ -90,13 +90,6 @@ export class PlanRepository {
     return row ?? undefined;
   }
 
-  /** Locks a plan until the transaction ends, and returns it as it stands then. Whoever adds masking facts does this first. */
-  async lock(planHash: string): Promise<PlanRow | undefined> {
-    await clientOf(this.#session)
-      .$queryRaw`SELECT 1 FROM federation.plan WHERE plan_hash = ${planHash} FOR NO KEY UPDATE`;
-    return this.find(planHash);
-  }
-
   /** Notes that a plan was started. False when it was before. */
   async start(planHash: string, startedAtMs: number): Promise<boolean> {
     const { count } = await clientOf(this.#session).plan.updateMany({
