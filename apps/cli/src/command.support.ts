@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { postgresDataDir } from '@fedcarbon/stack';
 
+const FEDERATIONS = join(import.meta.dirname, '../../../federations');
 const MAIN = join(import.meta.dirname, '../dist/main.js');
 
 /** What `run.json` tells of a running federation. */
@@ -23,6 +24,19 @@ export interface Outcome {
 export class Installation {
   readonly home = mkdtempSync(join(tmpdir(), 'fedcarbon-e2e-'));
   private readonly running = new Set<ChildProcess>();
+  private plans = 0;
+
+  /** Path of the plan ecebd-20 under the given trust, and whatever `change` makes of its text. */
+  planFile(trust: 'local' | 'distributed', change: (text: string) => string = (text) => text): string {
+    const file = join(this.home, `${trust}-${String(this.plans++)}.yaml`);
+    const secureSum =
+      trust === 'local' ? '' : '\nsecureSum: { protocol: double-masking, minSurvivors: 14, maxColluding: 0 }';
+    const text = readFileSync(join(FEDERATIONS, 'ecebd-20.yaml'), 'utf8')
+      .replace(/^secureSum: .*\n/m, '')
+      .replace(/^trust: .*$/m, `trust: ${trust}${secureSum}`);
+    writeFileSync(file, change(text));
+    return file;
+  }
 
   /** Starts the command; `finished` settles when it has ended, `output()` is what it has printed so far. */
   start(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
