@@ -1,10 +1,9 @@
-import { type RoundOpened, signMasking, SUBJECTS } from '@fedcarbon/contracts';
+import { openMasking, type RoundOpened, type SignedBytes, signMasking, SUBJECTS } from '@fedcarbon/contracts';
 import { fromBase64Url, toHex } from '@fedcarbon/kernel';
 import { type BrokerConnection, type Delivery, messageBytes, publishSigned } from '@fedcarbon/messaging';
 import { memberIndex, secureSumOf } from '@fedcarbon/round';
 import { type ClientEffect, type ClientEvent, kindOf, type MessageKind, type Party } from '@fedcarbon/secure-sum';
 import { cryptoRandom, secureSumCrypto, sha256, verifySignature } from '@fedcarbon/service';
-import { openMasking } from '@fedcarbon/contracts';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ExampleFederation } from './example-federation.support.ts';
 
@@ -79,6 +78,13 @@ export class ScriptedMasking {
     }
   }
 
+  /** Sends any bytes to the coordinator. */
+  async publish(signed: SignedBytes): Promise<void> {
+    // The broker drops a message id that it has seen: what is repeated needs another.
+    const messageId = `${toHex(sha256(signed.payload)).slice(0, 16)}:${String(this.#sent++)}`;
+    await publishSigned(this.#connection, { subject: SUBJECTS.masking(this.#holder), messageId, ...signed });
+  }
+
   close(): void {
     clearInterval(this.#joining);
   }
@@ -95,10 +101,8 @@ export class ScriptedMasking {
       else if (!this.mute(effect.kind, this.#round)) {
         for (let copy = 0; copy < this.copies; copy++) {
           const signed = signMasking(this.#federation.planHash, effect.message, signer);
-          // The broker drops a message id that it has seen: what is repeated needs another.
-          const messageId = `${toHex(sha256(signed.payload)).slice(0, 16)}:${String(this.#sent++)}`;
           this.traffic.push({ kind: effect.kind, way: 'up', bytes: messageBytes(signed.payload.length) });
-          await publishSigned(this.#connection, { subject: SUBJECTS.masking(this.#holder), messageId, ...signed });
+          await this.publish(signed);
         }
       }
     }
