@@ -79,7 +79,7 @@ function sharesWithin(
   const noiseDistanceDelta = at(0).found;
   if (!(noiseDistanceDelta < delta)) {
     throw new InvalidInputError(
-      `privacy.delta: ${String(delta)} does not pay for the distance ${noiseDistanceDelta.toPrecision(3)} between the sum of ${String(honest)} noise shares and the noise that is charged; fewer steps, more epsilon or fewer survivors make shares larger`,
+      `privacy.delta: ${String(delta)} does not pay for the distance ${noiseDistanceDelta.toPrecision(3)} between the sum of ${String(honest)} noise shares and the noise that is charged; less epsilon or fewer survivors make the shares larger`,
     );
   }
   const { shareSigmaSquared, found } = at(noiseDistanceDelta);

@@ -18,6 +18,12 @@ export function parsePlanFile(value: unknown, source: string, overrides: { reado
   const refuse = (place: string, why: string): never => {
     throw new InvalidInputError(`${source}: ${place}: ${why}`);
   };
+  if (file.trust === 'none') {
+    refuse(
+      'trust',
+      '"none" adds no noise and is for in-process baselines only; a federation of services needs "distributed" or "local"',
+    );
+  }
   const { secureSum } = file;
   if (file.trust !== 'distributed' && secureSum !== undefined) {
     refuse('secureSum', `trust "${file.trust}" has no secure sum; leave it out or choose trust "distributed"`);
@@ -45,12 +51,6 @@ export function parsePlanFile(value: unknown, source: string, overrides: { reado
     if (file.round.clientsPerRegion !== null) {
       refuse('round.clientsPerRegion', 'must be null under trust "distributed": whoever is left out counts as lost');
     }
-  }
-  if (file.trust === 'none') {
-    refuse(
-      'trust',
-      '"none" adds no noise and is for in-process baselines only; a federation of services needs "local"',
-    );
   }
   const { total, perClient } = file.nominalRecords;
   if (perClient > total)
