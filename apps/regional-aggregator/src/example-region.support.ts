@@ -26,7 +26,10 @@ export class ExampleRegion {
   readonly #signers = new Map<string, Signer>();
   #sequence = 0;
 
-  constructor({ clientsPerRegion = null }: { readonly clientsPerRegion?: number | null } = {}) {
+  constructor({
+    clientsPerRegion = null,
+    masked = false,
+  }: { readonly clientsPerRegion?: number | null; readonly masked?: boolean } = {}) {
     const publicKey = (name: string) => toBase64Url(this.signer(name).publicKey);
     const event = (sensitivitySquared: number) => ({
       kind: 'discreteGaussian',
@@ -49,10 +52,15 @@ export class ExampleRegion {
       privacy: {
         epsilon: 1,
         delta: 1e-5,
-        trust: 'local',
+        trust: masked ? 'distributed' : 'local',
         adjacency: 'add-or-remove-one-record',
         budgetShares: { model: 0.8, benchmarks: 0.2 },
-        secureSum: null,
+        secureSum: masked
+          ? {
+              ...{ protocol: 'double-masking', minSurvivors: 3, maxColluding: 0, noiseDistanceDelta: 0 },
+              shareSigmaSquared: { model: 2048, benchmarks: 2048 },
+            }
+          : null,
       },
       stock: { featureSchema: 'example-v1', features: ['example'], target: 'a1a3', unit: 'kgCO2e/m2' },
       regions: [
