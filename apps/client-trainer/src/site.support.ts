@@ -28,6 +28,7 @@ export interface SiteOptions {
   /** Which records of the stock; the first ones when left out. */
   readonly place?: number;
   readonly epsilon?: number;
+  readonly delta?: number;
   readonly acceptedPlanHashes?: readonly string[];
   readonly noise?: Noise;
 }
@@ -126,7 +127,7 @@ export class Site {
     const signer = signerFromPem(holderPems[holder] ?? '');
     const membership = membershipOf(plan, planHash, holder, signer.publicKey);
     const { member, region } = membership;
-    const cap = { epsilon: this.#options.epsilon ?? 1, delta: 1e-5 };
+    const cap = { epsilon: this.#options.epsilon ?? 1, delta: this.#options.delta ?? 1e-5 };
     const log = this.#log();
     this.records = await readHolderRecords(this.dir, plan);
     this.journal = await Journal.open({ dir: join(this.dir, 'journal'), holder, dataset: member.dataset, cap, log });

@@ -243,11 +243,11 @@ export class Trainer {
     const attempt = nextAttempt(journal.state, roundId);
     const key = keyOf({ roundId, attempt });
     // The part of delta that pays for the noise coming in shares is not there for the events.
-    const distance = membership.plan.privacy.secureSum?.noiseDistanceDelta ?? 0;
-    const left = { epsilon: cap.epsilon, delta: cap.delta - distance };
-    const own = decide({ history: spentEvents(journal.state, key), event, cap: left }, epsilons);
-    if (!own.granted) {
-      log.warn({ roundId, attempt, epsilonAfter: own.epsilonAfter, cap: cap.epsilon }, 'over the own cap');
+    const delta = cap.delta - (membership.plan.privacy.secureSum?.noiseDistanceDelta ?? 0);
+    const history = spentEvents(journal.state, key);
+    const own = delta > 0 ? decide({ history, event, cap: { epsilon: cap.epsilon, delta } }, epsilons) : undefined;
+    if (own?.granted !== true) {
+      log.warn({ roundId, attempt, epsilonAfter: own?.epsilonAfter, cap: cap.epsilon, delta }, 'over the own cap');
       await this.#decline(opened, 'over_own_cap');
       return 'declined';
     }

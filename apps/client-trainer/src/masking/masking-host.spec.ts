@@ -313,6 +313,17 @@ describe('a coordinator that', () => {
   });
 });
 
+it('the own cap declines when its delta does not even pay for the noise coming in shares', async () => {
+  const distance = plan.privacy.secureSum?.noiseDistanceDelta ?? 0;
+  expect(distance).toBeGreaterThan(0);
+  await site('birch').close();
+  sites.set('birch', await Site.open(federation, accountant, { holder: 'birch', delta: distance / 2 }));
+  await coordinator.setUp();
+  await coordinator.round(1);
+  expect(site('birch').declines()).toEqual(['over_own_cap']);
+  expect(accountant.charges()).toHaveLength(4);
+});
+
 describe('a task before the block is set up', () => {
   it('comes again until the regional deadline, then is declined, and the next ones at once', async () => {
     const alder = site('alder');
