@@ -14,7 +14,7 @@ async function controllerFor(trust: 'local' | 'none') {
   const plan = {
     name: 'example',
     stock: { target: 'x', data: { kind: 'private' } },
-    privacy: { trust },
+    privacy: { trust, secureSum: null },
     regions: [],
   } as unknown as FederationPlan;
   const module = await Test.createTestingModule({

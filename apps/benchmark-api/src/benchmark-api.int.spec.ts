@@ -105,6 +105,7 @@ describe('before the first round', () => {
     const benchmarks = await answer('/v1/benchmarks', BenchmarkAnswer);
     expect(benchmarks).toMatchObject({ status: 'not_released', reason: 'no release yet', percentiles: [] });
     expect(benchmarks.provenance).toMatchObject({ modelVersion: null, epsilon: 0, ledger: { size: 0, root: null } });
+    expect(benchmarks.provenance.assumption).toMatch(/^Every holder adds the full noise itself/);
     expect(await problem('/v1/models/latest')).toMatchObject({
       status: 404,
       detail: expect.stringContaining('no round'),

@@ -37,7 +37,6 @@ import {
 import {
   encodeStock,
   histogramRows,
-  noiseSdOfSum,
   parsePlanFile,
   planHash,
   resolvePlan,
@@ -45,7 +44,7 @@ import {
   stockView,
 } from '@fedcarbon/plan';
 import { sampleDiscreteGaussian } from '@fedcarbon/privacy';
-import { replayLearner, roundIdOf, roundShape } from '@fedcarbon/round';
+import { noiseSdOfSum, replayLearner, roundIdOf, roundShape } from '@fedcarbon/round';
 import { cryptoRandom, generateKeyPem, sha256, signerFromPem } from '@fedcarbon/service';
 import { type BuildingRecord, simulateStock } from '@fedcarbon/stock';
 import { randomBytes } from 'node:crypto';
@@ -207,7 +206,7 @@ export class ExampleFederation {
         const digest = toHex(sha256(weights));
         await published.publishModel({ ...release, weights, digest, rounds: this.#aggregates.length });
       } else {
-        const noiseSd = noiseSdOfSum(event, HOLDERS.length);
+        const noiseSd = noiseSdOfSum(plan, purpose, HOLDERS.length);
         const digest = toHex(sha256(aggregate));
         await published.publishBenchmarks({
           ...release,

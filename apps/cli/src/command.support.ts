@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { postgresDataDir, type ProcessIdentity } from '@fedcarbon/stack';
 import type { SupervisedProcess } from './supervisor.ts';
 
+const FEDERATIONS = join(import.meta.dirname, '../../../federations');
 /** What `npm start` and `npm run fedcarbon` run. */
 const RUN = join(import.meta.dirname, '../../../tools/run.mjs');
 
@@ -26,6 +27,19 @@ export class Installation {
   readonly folder = mkdtempSync(join(tmpdir(), 'fedcarbon-e2e-'));
   readonly home = join(this.folder, 'home');
   private readonly running = new Set<ChildProcess>();
+  private plans = 0;
+
+  /** Path of the plan ecebd-20 under the given trust, and whatever `change` makes of its text. */
+  planFile(trust: 'local' | 'distributed', change: (text: string) => string = (text) => text): string {
+    const file = join(this.folder, `${trust}-${String(this.plans++)}.yaml`);
+    const secureSum =
+      trust === 'local' ? '' : '\nsecureSum: { protocol: double-masking, minSurvivors: 14, maxColluding: 0 }';
+    const text = readFileSync(join(FEDERATIONS, 'ecebd-20.yaml'), 'utf8')
+      .replace(/^secureSum: .*\n/m, '')
+      .replace(/^trust: .*$/m, `trust: ${trust}${secureSum}`);
+    writeFileSync(file, change(text));
+    return file;
+  }
 
   constructor({ closed = false } = {}) {
     if (!closed) chmodSync(this.folder, 0o711);

@@ -1,4 +1,5 @@
-import { resolvePlan } from '@fedcarbon/plan';
+import type { SecureSumPlan } from '@fedcarbon/contracts';
+import { resolvePlan, trustAssumption } from '@fedcarbon/plan';
 import { epsilonOf } from '@fedcarbon/privacy';
 import { toBase64Url } from '@fedcarbon/kernel';
 import { checkoutRoot } from '@fedcarbon/stack';
@@ -28,18 +29,31 @@ export function describePlan(nameOrPath: string): string[] {
     })),
   });
   const { recipe, benchmarks, privacy } = plan;
+  const { secureSum } = privacy;
   const total = epsilonOf(
     [{ ...recipe.event, steps: recipe.rounds + recipe.spareRounds }, benchmarks.event],
-    privacy.delta,
+    privacy.delta - (secureSum?.noiseDistanceDelta ?? 0),
   );
   const clients = plan.regions.reduce((sum, region) => sum + region.members.length, 0);
   return [
     `${file.name}: ${file.description}`,
     `members     ${String(clients)}${file.partition.kind === 'natural' ? ' or more (one per data partner and country)' : ''} in ${String(plan.regions.length)} regions, quorum ${String(plan.round.quorum)}`,
-    `trust       ${privacy.trust}`,
+    `trust       ${privacy.trust}: ${trustAssumption(plan)}`,
+    ...(secureSum === null ? [] : [secureSumLine(secureSum)]),
     `budget      epsilon ${String(privacy.epsilon)}, delta ${String(privacy.delta)}, ${privacy.adjacency}`,
     `model       ${String(recipe.rounds)} rounds and ${String(recipe.spareRounds)} spare, sigma^2 ${String(recipe.event.sigmaSquared)}, L2 sensitivity sqrt(${String(recipe.event.sensitivitySquared)}), ${String(recipe.bits)} bits`,
     `benchmarks  ${benchmarks.layout.margins.map(({ name }) => name).join(', ')}: sigma^2 ${String(benchmarks.event.sigmaSquared)}, L2 sensitivity sqrt(${String(benchmarks.event.sensitivitySquared)}), ${String(benchmarks.bits)} bits`,
     `all rounds  epsilon ${total.epsilon.toFixed(6)} (${total.method})`,
   ];
+}
+
+function secureSumLine({ protocol, minSurvivors, maxColluding, ...noise }: SecureSumPlan): string {
+  const { shareSigmaSquared, noiseDistanceDelta } = noise;
+  return [
+    `secure sum  ${protocol}`,
+    `at least ${String(minSurvivors)} survivors`,
+    `${String(maxColluding)} colluding`,
+    `noise of each holder sigma^2 ${String(shareSigmaSquared.model)} (model) and ${String(shareSigmaSquared.benchmarks)} (benchmarks)`,
+    `their sum's distance takes ${noiseDistanceDelta.toPrecision(2)} of delta`,
+  ].join(', ');
 }

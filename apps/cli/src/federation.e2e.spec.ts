@@ -9,8 +9,9 @@ import type { Report } from './report.ts';
 
 const TRAINING_TIMEOUT_MS = 180_000;
 
-describe('a federation from one command', () => {
+describe('a federation from one command, under a secure sum', () => {
   const installation = new Installation();
+  const plan = installation.planFile('distributed');
   const reportFile = join(installation.folder, 'report.json');
   const ledgerFile = join(installation.home, 'logs/ecebd-20.ledger.jsonl');
   let outcome: Outcome;
@@ -18,13 +19,14 @@ describe('a federation from one command', () => {
   let checkpointKey: string;
 
   beforeAll(async () => {
-    outcome = await installation.run(['start', '--rounds', '4', '--exit', '--port', '0', '--report', reportFile]);
+    const options = ['--plan', plan, '--rounds', '4', '--exit', '--port', '0', '--report', reportFile];
+    outcome = await installation.run(['start', ...options]);
     if (outcome.code !== 0) throw new Error(outcome.output);
     report = JSON.parse(readFileSync(reportFile, 'utf8')) as Report;
-    const plan = JSON.parse(readFileSync(join(installation.home, 'plans/ecebd-20/plan.json'), 'utf8')) as {
+    const resolved = JSON.parse(readFileSync(join(installation.home, 'plans/ecebd-20/plan.json'), 'utf8')) as {
       keys: { checkpoint: string };
     };
-    checkpointKey = plan.keys.checkpoint;
+    checkpointKey = resolved.keys.checkpoint;
   }, TRAINING_TIMEOUT_MS);
   afterAll(() => installation.dispose());
 
@@ -33,7 +35,7 @@ describe('a federation from one command', () => {
       plan: { name: 'ecebd-20' },
       clients: 20,
       regions: 4,
-      trust: 'local',
+      trust: 'distributed',
       adjacency: 'add-or-remove-one-record',
       rounds: 4,
       delta: 1e-5,
@@ -47,6 +49,7 @@ describe('a federation from one command', () => {
     ]);
     expect(Number.isFinite(report.metrics.r2)).toBe(true);
     expect(report.bytes.up).toBeGreaterThan(20 * 5 * 100);
+    expect(report.assumption).toMatch(/^At least 14 honest holders add their share of the noise/);
   });
 
   it('says on every line what it is, without a terminal', () => {
@@ -100,7 +103,7 @@ describe('a federation from one command', () => {
   }, 60_000);
 
   it('goes on where it was: a second start trains nothing again, charges nothing, and serves until it is stopped', async () => {
-    const again = installation.start(['start', '--rounds', '4', '--port', '0']);
+    const again = installation.start(['start', '--plan', plan, '--rounds', '4', '--port', '0']);
     await eventually('serving', () => again.output().includes('serving until Ctrl-C'), 60_000);
     const apiUrl = installation.runFile()!.apiUrl!;
     const key = /analyst +key (\S+)/.exec(again.output())![1]!;
@@ -111,7 +114,8 @@ describe('a federation from one command', () => {
     );
     expect(benchmarks.percentiles).toHaveLength(9);
     expect(benchmarks.provenance).toMatchObject({
-      trust: 'local',
+      trust: 'distributed',
+      assumption: report.assumption,
       epsilon: report.epsilon.spentMax,
       modelVersion: report.model.version,
     });
@@ -137,16 +141,8 @@ describe('a federation from one command', () => {
     'refuses what the budget does not allow: a further plan on the same data set is charged to the same history',
     async () => {
       const more = join(installation.folder, 'more.json');
-      const outcomeOfMore = await installation.run([
-        'start',
-        '--rounds',
-        '3',
-        '--exit',
-        '--port',
-        '0',
-        '--report',
-        more,
-      ]);
+      const options = ['--plan', plan, '--rounds', '3', '--exit', '--port', '0', '--report', more];
+      const outcomeOfMore = await installation.run(['start', ...options]);
       if (outcomeOfMore.code !== 0) throw new Error(outcomeOfMore.output);
       const second = JSON.parse(readFileSync(more, 'utf8')) as Report;
       // The first plan left its two spare rounds: enough for one round of this plan, not for two.
@@ -162,16 +158,34 @@ describe('a federation from one command', () => {
   );
 });
 
+describe('a federation under trust local', () => {
+  const installation = new Installation();
+  afterAll(() => installation.dispose());
+
+  it(
+    'trains with the whole noise of every holder, within the budget, and says so',
+    async () => {
+      const reportFile = join(installation.home, 'report.json');
+      const plan = installation.planFile('local');
+      const options = ['--plan', plan, '--rounds', '2', '--exit', '--port', '0', '--report', reportFile];
+      const { code, output } = await installation.run(['start', ...options]);
+      if (code !== 0) throw new Error(output);
+      const report = JSON.parse(readFileSync(reportFile, 'utf8')) as Report;
+      expect(report).toMatchObject({ trust: 'local', rounds: 2, clients: 20, ledger: { verified: true } });
+      expect(report.assumption).toMatch(/^Every holder adds the full noise itself/);
+      expect(report.epsilon.spentMax).toBeLessThanOrEqual(report.epsilon.budget);
+      expect(output).toMatch(/round 3 benchmarks, 20\/20 holders/);
+    },
+    TRAINING_TIMEOUT_MS,
+  );
+});
+
 describe('a start that cannot go well ends in one sentence', () => {
   const installation = new Installation();
   afterAll(() => installation.dispose());
 
   const lastLines = (text: string) => text.trim().split('\n').at(-1) ?? '';
-  const planWith = (change: (text: string) => string) => {
-    const file = join(installation.folder, `plan-${String(Math.random()).slice(2)}.yaml`);
-    writeFileSync(file, change(readFileSync(join(import.meta.dirname, '../../../federations/ecebd-20.yaml'), 'utf8')));
-    return file;
-  };
+  const planWith = (change: (text: string) => string) => installation.planFile('distributed', change);
 
   it.each([
     ['a plan that does not exist', ['--plan', 'nowhere'], /there is no plan/],
@@ -200,6 +214,22 @@ describe('a start that cannot go well ends in one sentence', () => {
       /colour/,
     ],
     ['text that is not YAML', () => 'a: [1', /not YAML/],
+    ['noise shares without a secure sum', (text: string) => text.replace(/^secureSum:.*$/m, ''), /secureSum/],
+    [
+      'a secure sum under trust local',
+      (text: string) => text.replace('trust: distributed', 'trust: local'),
+      /secureSum/,
+    ],
+    [
+      'fewer survivors than it takes',
+      (text: string) => text.replace('minSurvivors: 14', 'minSurvivors: 13'),
+      /minSurvivors/,
+    ],
+    [
+      'a protocol that no service has',
+      (text: string) => text.replace('double-masking', 'two-servers'),
+      /not available/,
+    ],
   ])(
     'a plan with %s',
     async (_what, change, message) => {

@@ -92,7 +92,7 @@ const kilobytes = (bytes: number) => `${(bytes / 1000).toFixed(1)} kB`;
 
 /** The results as a table for people. */
 export function resultLines(report: Report, benchmarks: readonly BenchmarkAnswer[]): string[] {
-  const { dataset, metrics, epsilon, plan, ledger, model, mechanism } = report;
+  const { dataset, metrics, epsilon, plan, ledger, model, mechanism, assumption } = report;
   const lines = [
     '',
     `${plan.name}: ${roundsText(report)}, ${String(report.clients)} holders in ${String(report.regions)} regions, trust ${report.trust}`,
@@ -100,6 +100,7 @@ export function resultLines(report: Report, benchmarks: readonly BenchmarkAnswer
       ? `data          SIMULATED stock (${String(dataset.records)} records): figures say nothing about real buildings`
       : `data          ${dataset.name}, ${String(dataset.records)} records${rejectedText(dataset.rejected)}`,
     `privacy       epsilon ${epsilon.spentMax.toFixed(4)} of ${String(epsilon.budget)} spent at delta ${String(report.delta)} (${report.adjacency})`,
+    `              ${assumption}`,
     ...mechanism.map(
       ({ purpose, event, times }) =>
         `              ${purpose}: discrete Gaussian, sigma^2 ${String(event.sigmaSquared)}, L2 sensitivity sqrt(${String(event.sensitivitySquared)}), ${String(times)} releases`,

@@ -29,6 +29,8 @@ export interface Report {
   readonly clients: number;
   readonly regions: number;
   readonly trust: string;
+  /** What the released epsilon rests on. */
+  readonly assumption: string;
   readonly adjacency: string;
   /** Released model rounds; fewer than planned when the federation ended early. */
   readonly rounds: number;
@@ -98,6 +100,7 @@ export async function collectResults(
       clients: plan.regions.reduce((sum, { members }) => sum + members.length, 0),
       regions: plan.regions.length,
       trust: plan.privacy.trust,
+      assumption: ledger.provenance.assumption,
       adjacency: plan.privacy.adjacency,
       rounds: model.rounds,
       plannedRounds: plan.recipe.rounds,

@@ -6,7 +6,7 @@ import { Controller, type DynamicModule, Get, Header, Inject, Module, Req } from
 import { EventPattern, Payload } from '@nestjs/microservices';
 import type { Holder } from './holder.ts';
 import { type HolderView, journalView } from './holder-view.ts';
-import { JournalUnwritableError } from './journal/journal.ts';
+import { JournalUnwritableError } from './journal/checked-lines.ts';
 
 const PARTS = Symbol('parts');
 
@@ -21,22 +21,27 @@ export interface AppParts {
 /** Hands each delivery to the holder whose consumer brought it. */
 @Controller()
 export class DeliveriesConsumer {
-  readonly #trainers: ReadonlyMap<string, Holder['trainer']>;
+  readonly #holders: ReadonlyMap<string, Holder>;
   readonly #fail: AppParts['fail'];
 
   constructor(@Inject(PARTS) { holders, fail }: AppParts) {
-    this.#trainers = new Map(holders.map(({ name, trainer }) => [name, trainer]));
+    this.#holders = new Map(holders.map((holder) => [holder.name, holder]));
     this.#fail = fail;
   }
 
   @EventPattern(PATTERNS.task, JETSTREAM)
   async onTask(@Payload() delivery: Delivery): Promise<void> {
-    await this.#guarded(this.#trainers.get(delivery.owner)?.onTask(delivery));
+    await this.#guarded(this.#holders.get(delivery.owner)?.trainer.onTask(delivery));
   }
 
   @EventPattern(PATTERNS.receipt, JETSTREAM)
   async onReceipt(@Payload() delivery: Delivery): Promise<void> {
-    await this.#guarded(this.#trainers.get(delivery.owner)?.onReceipt(delivery));
+    await this.#guarded(this.#holders.get(delivery.owner)?.trainer.onReceipt(delivery));
+  }
+
+  @EventPattern(PATTERNS.maskingDown, JETSTREAM)
+  async onMasking(@Payload() delivery: Delivery): Promise<void> {
+    await this.#guarded(this.#holders.get(delivery.owner)?.masking?.onMessage(delivery));
   }
 
   async #guarded(work: Promise<void> | undefined): Promise<void> {
@@ -78,6 +83,7 @@ export class HoldersController {
           dataset: member.dataset,
           region,
           status: holder.status(),
+          secureSum: secureSumStatus(holder),
           ...journalView(holder.journal.state, holder.config.cap, epsilons),
           bytesSent: holder.sender.bytesSent,
           deliveries: holder.server.counts,
@@ -86,6 +92,10 @@ export class HoldersController {
       }),
     };
   }
+}
+
+function secureSumStatus({ masking }: Holder): string | null {
+  return masking === undefined ? null : (masking.lost ?? (masking.ready ? 'ready' : 'joining'));
 }
 
 @Module({})

@@ -33,8 +33,8 @@ export interface TestFederation {
 const DATASET = 'uci-energy';
 const STOCK_SEED = 7;
 
-/** Makes the federation `energy` with the given holders in region north. */
-export function testFederation(holders: readonly string[], rounds = 5): TestFederation {
+/** Makes the federation `energy` with the given holders in region north; with `minSurvivors` under trust `distributed`. */
+export function testFederation(holders: readonly string[], rounds = 5, minSurvivors?: number): TestFederation {
   const signer = () => signerFromPem(generateKeyPem());
   const keys = { global: signer(), accountant: signer(), region: signer() };
   const holderPems = Object.fromEntries(holders.map((holder) => [holder, generateKeyPem()]));
@@ -44,7 +44,9 @@ export function testFederation(holders: readonly string[], rounds = 5): TestFede
       version: 1,
       name: 'energy',
       description: 'for tests',
-      trust: 'local',
+      ...(minSurvivors === undefined
+        ? { trust: 'local' }
+        : { trust: 'distributed', secureSum: { protocol: 'double-masking', minSurvivors } }),
       stock: { source: 'uci-energy', target: 'heating-load', featureSchema: 'uci-energy/v1', yRange: [0, 50] },
       partition: { kind: 'dirichlet', alpha: 0.5, quantiles: 10, seed: 1, testShare: 0.2 },
       regions: [{ name: 'north', clients: holders.length }],
@@ -52,7 +54,7 @@ export function testFederation(holders: readonly string[], rounds = 5): TestFede
       nominalRecords: { total: 200, perClient: 40 },
       recipe: { kind: 'gam-sum', rounds, spareRounds: 1 },
       benchmarks: { margins: ['all', 'glazingArea'] },
-      round: { quorum: 1 },
+      round: { quorum: minSurvivors ?? 1 },
     },
     'test plan',
   );

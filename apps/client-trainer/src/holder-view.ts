@@ -10,6 +10,8 @@ export interface HolderView {
   readonly region: string;
   /** `true`, or why it cannot work now. */
   readonly status: true | string;
+  /** Where the holder is in the plan's secure sum: null under trust `local`, "joining", "ready", or why it takes no part any more. */
+  readonly secureSum: string | null;
   /** The journal holds all earlier charges; until then the budget below is not known. */
   readonly rebuilt: boolean;
   readonly budget: {

@@ -14,6 +14,7 @@ import {
   type LoadedPlan,
   loadSigner,
   type Logger,
+  secureSumCrypto,
   sha256,
   systemClock,
   verifySignature,
@@ -22,7 +23,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { AccountantClient } from './accountant-client.ts';
 import { faultInjection } from './fault-injection.ts';
 import { type HolderRecords, readHolderRecords } from './holder-records.ts';
-import { Journal, JournalUnwritableError } from './journal/journal.ts';
+import { JournalUnwritableError } from './journal/checked-lines.ts';
+import { Journal } from './journal/journal.ts';
+import { MaskingHost } from './masking/masking-host.ts';
+import { MaskingJournal } from './masking/masking-journal.ts';
 import type { HolderLink } from './ports.ts';
 import { exactNoise } from './release.ts';
 import { membershipOf, Trainer } from './trainer.ts';
@@ -31,6 +35,8 @@ import { UpdateSender } from './update-sender.ts';
 const REQUEST_TIMEOUT_MS = 5_000;
 const RESEND_CHECK_MS = 500;
 const TAKE_UP_WAIT_MS = 2_000;
+const FIRST_HELLO_WAIT_MS = 2_000;
+const LAST_HELLO_WAIT_MS = 30_000;
 /** Tasks wait for one another; receipts need not wait for them. */
 const MAX_CONCURRENT = 4;
 const NAK_DELAY_MS = 200;
@@ -44,6 +50,8 @@ export interface Holder {
   readonly journal: Journal;
   readonly records: HolderRecords;
   readonly trainer: Trainer;
+  /** Undefined under trust `local`. */
+  readonly masking: MaskingHost | undefined;
   readonly sender: UpdateSender;
   readonly server: JetStreamServer;
   readonly log: Logger;
@@ -69,19 +77,34 @@ export async function openHolder(
   log.info({ rejected: records.rejected }, 'read the records; rejected rows by reason');
   const { holder, dataset } = member;
   const journal = await Journal.open({ dir: config.journalDir, holder, dataset, cap: config.cap, log });
+  let facts: MaskingJournal | undefined;
   let connection: BrokerConnection;
+  const closeJournals = async () => {
+    await facts?.close();
+    await journal.close();
+  };
   try {
+    if (plan.privacy.secureSum !== null && config.acceptedPlanHashes.includes(planHash)) {
+      facts = await MaskingJournal.open({ dir: config.journalDir, holder, dataset, planHash, log });
+    }
     connection = await connectBroker({ access: config.broker, name: `client-trainer/${holder}`, logger: log });
   } catch (error) {
-    await journal.close();
+    await closeJournals();
     throw error;
   }
   const link = holderLink(connection);
   const shared = { journal, link, signer, sha256, clock: systemClock, log, faultPoint: faultInjection() };
   const sender = new UpdateSender({ ...shared, holder, region, planHash });
+  const masking =
+    facts &&
+    new MaskingHost({
+      ...{ ...shared, membership, facts },
+      ...{ verify: verifySignature, crypto: secureSumCrypto, random: cryptoRandom },
+    });
   const trainer = new Trainer({
     ...shared,
     membership,
+    masking,
     cap: config.cap,
     acceptedPlanHashes: config.acceptedPlanHashes,
     records,
@@ -102,20 +125,22 @@ export async function openHolder(
   });
   let timer: NodeJS.Timeout | undefined;
   return {
-    ...{ name: holder, config, journal, records, trainer, sender, server, log },
+    ...{ name: holder, config, journal, records, trainer, masking, sender, server, log },
     // Not whether the journal is rebuilt: the accountant learns of a new holder with its first plan, and a task waits for it anyway.
     status: () => brokerStatus(connection),
     start(fail) {
       const closed = () => connection.isClosed();
-      void takeUp(trainer, log, closed).catch((error: unknown) => {
+      const failed = (error: unknown) => {
         if (error instanceof JournalUnwritableError && !closed()) fail(error);
-      });
+      };
+      void takeUp(trainer, log, closed).catch(failed);
+      if (masking !== undefined) void join(masking, log, closed).catch(failed);
       timer = setInterval(() => void sender.sendDue(), RESEND_CHECK_MS);
     },
     async close() {
       clearInterval(timer);
       await connection.close();
-      await journal.close();
+      await closeJournals();
     },
   };
 }
@@ -128,6 +153,30 @@ export function holderLink(connection: BrokerConnection): HolderLink {
       await publishSigned(connection, { subject, messageId, ...signed });
     },
   };
+}
+
+/**
+ * Says hello in the plan's secure sum, in the background, and again ever more rarely until the block is set up: the global-aggregator may not run yet, and
+ * what it answers may not arrive.
+ */
+async function join(masking: MaskingHost, log: Logger, closed: () => boolean): Promise<void> {
+  let waitMs = FIRST_HELLO_WAIT_MS;
+  const trying = async (step: () => Promise<void>) => {
+    try {
+      await step();
+    } catch (error) {
+      if (error instanceof JournalUnwritableError) throw error;
+      log.info({ reason: describeError(error) }, 'a masking message is not sent yet');
+    }
+  };
+  const { lost } = masking;
+  if (lost !== undefined) log.error({}, lost);
+  await trying(() => masking.resume());
+  while (!closed() && !masking.ready && masking.lost === undefined) {
+    await trying(() => masking.announce());
+    await pause(waitMs, undefined, { ref: false });
+    waitMs = Math.min(2 * waitMs, LAST_HELLO_WAIT_MS);
+  }
 }
 
 /** What was left behind, in the background: the journal's history, so that the operator sees the budget before the first task, then prepared updates. */

@@ -19,4 +19,11 @@ export interface HolderLink {
 export type Noise = (sigmaSquared: number, length: number) => Int32Array;
 
 /** Places where a test may end the process, to show that a crash there does no harm. */
-export type FaultPoint = 'after-reserve' | 'after-prepare' | 'after-commit' | 'after-committed' | 'after-publish';
+export type FaultPoint =
+  | 'after-reserve'
+  | 'after-prepare'
+  | 'after-commit'
+  | 'after-committed'
+  | 'after-publish'
+  | 'after-masking-fact'
+  | 'after-masking-send';

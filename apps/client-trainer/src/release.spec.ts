@@ -22,11 +22,63 @@ describe('the costs that a plan claims', () => {
       'a smaller sensitivity of the counts',
       { benchmarks: { ...plan.benchmarks, event: { ...plan.benchmarks.event, sensitivitySquared: 1 } } },
     ],
-    ['noise shares', { privacy: { ...plan.privacy, trust: 'distributed' as const } }],
+    ['noise shares without a secure sum', { privacy: { ...plan.privacy, trust: 'distributed' as const } }],
     ['no noise', { privacy: { ...plan.privacy, trust: 'none' as const } }],
   ])('are not, with %s', (_, change) => {
     expect(() => {
       requireTrueCosts({ ...plan, ...change });
     }).toThrow(InvalidInputError);
+  });
+});
+
+describe('the noise shares that a plan counts on', () => {
+  const { plan: shared } = testFederation(['alder', 'birch', 'cedar', 'doum', 'elder'], 5, 4);
+  const { secureSum } = shared.privacy;
+  if (secureSum === null) throw new Error('the plan has no secure sum');
+  const withShares = (change: Partial<typeof secureSum>) => ({
+    ...shared,
+    privacy: { ...shared.privacy, secureSum: { ...secureSum, ...change } },
+  });
+
+  it('are believed when K_min of them add up to what is charged', () => {
+    expect(secureSum.minSurvivors * secureSum.shareSigmaSquared.model).toBe(shared.recipe.event.sigmaSquared);
+    expect(() => {
+      requireTrueCosts(shared);
+    }).not.toThrow();
+  });
+
+  it.each([
+    ['fewer survivors than it takes', withShares({ minSurvivors: 3 })],
+    ['more survivors than members', withShares({ minSurvivors: 6 })],
+    ['one that colludes', withShares({ maxColluding: 1 })],
+    ['nobody who is honest', withShares({ maxColluding: 4 })],
+    [
+      'a smaller share',
+      withShares({
+        shareSigmaSquared: { ...secureSum.shareSigmaSquared, model: secureSum.shareSigmaSquared.model - 1 / 64 },
+      }),
+    ],
+    ['trust local', { ...shared, privacy: { ...shared.privacy, trust: 'local' as const } }],
+  ])('are not, with %s', (_, changed) => {
+    expect(() => {
+      requireTrueCosts(changed);
+    }).toThrow(InvalidInputError);
+  });
+
+  it('must be paid for out of delta', () => {
+    // Shares of variance 1 would be far from a discrete Gaussian when added up: events that they do add up to, but no delta for it.
+    const share = { model: 1, benchmarks: 1 };
+    const small = withShares({ shareSigmaSquared: share, noiseDistanceDelta: 1e-9 });
+    const events = {
+      model: { ...shared.recipe.event, sigmaSquared: 4 },
+      benchmarks: { ...shared.benchmarks.event, sigmaSquared: 4 },
+    };
+    expect(() => {
+      requireTrueCosts({
+        ...small,
+        recipe: { ...small.recipe, event: events.model },
+        benchmarks: { ...small.benchmarks, event: events.benchmarks },
+      });
+    }).toThrow(/noiseDistanceDelta is 1e-9/);
   });
 });

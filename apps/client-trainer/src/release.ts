@@ -1,9 +1,10 @@
 import { countRecords, sensitivitySquared } from '@fedcarbon/benchmark';
-import { encodeIntegers } from '@fedcarbon/codec';
-import type { FederationPlan, RoundOpened } from '@fedcarbon/contracts';
+import type { FederationPlan, MechanismEvent, Purpose, RoundOpened, SecureSumPlan } from '@fedcarbon/contracts';
 import { fromBase64Url, InvalidInputError, type RandomSource } from '@fedcarbon/kernel';
 import { localSum } from '@fedcarbon/learning';
 import { DiscreteGaussianSampler } from '@fedcarbon/privacy';
+import { roundShare } from '@fedcarbon/round';
+import { completeThreshold, deltaOfNoiseShares, sumOfDiscreteGaussiansTau } from '@fedcarbon/secure-sum';
 import type { HolderRecords } from './holder-records.ts';
 import type { Noise } from './ports.ts';
 
@@ -17,12 +18,21 @@ export function exactNoise(random: RandomSource): Noise {
 }
 
 /**
- * Throws InvalidInputError unless the plan charges what the releases of this file cost: an event that claims a smaller sensitivity than theirs, or another
- * trust, would make every epsilon of the plan a false one. The holder finds out by itself, before it takes part in anything.
+ * Throws InvalidInputError unless the plan charges what the releases of this file cost: an event that claims a smaller sensitivity than theirs, or more noise
+ * than the holders' shares add up to, would make every epsilon of the plan a false one. The holder finds out by itself, before it takes part in anything.
  */
-export function requireTrueCosts({ privacy, recipe, benchmarks }: FederationPlan): void {
-  if (privacy.trust !== 'local') {
-    throw new InvalidInputError(`the plan's trust is "${privacy.trust}", which is not available yet; only "local" is`);
+export function requireTrueCosts({ privacy, recipe, benchmarks, regions }: FederationPlan): void {
+  const { trust, secureSum } = privacy;
+  if (trust === 'none' || (trust === 'distributed') !== (secureSum !== null)) {
+    throw new InvalidInputError(
+      `the plan's trust is "${trust}" ${secureSum === null ? 'without' : 'with'} a secure sum; a trainer takes part under "local" without one and "distributed" with one`,
+    );
+  }
+  if (secureSum !== null) {
+    const members = regions.reduce((count, region) => count + region.members.length, 0);
+    const events = { model: recipe.event, benchmarks: benchmarks.event };
+    const steps = { model: recipe.rounds + recipe.spareRounds, benchmarks: 1 };
+    requireTrueShares(secureSum, { members, epsilon: privacy.epsilon, events, steps });
   }
   const costs = [
     ['recipe.event', recipe.event, recipe.binsPerFeature.length],
@@ -32,6 +42,49 @@ export function requireTrueCosts({ privacy, recipe, benchmarks }: FederationPlan
     if (event.sensitivitySquared === sensitivity && event.steps === 1) continue;
     throw new InvalidInputError(
       `${place} claims a squared sensitivity of ${String(event.sensitivitySquared)} in ${String(event.steps)} steps; the release has ${String(sensitivity)} in 1`,
+    );
+  }
+}
+
+/**
+ * Under trust `distributed` the noise that is charged must be there however the sum comes about: K_min survivors, of whom some collude; a delta that pays for
+ * the shares' sum not being a discrete Gaussian; and a K_min below which no two sets of survivors could be certified for one round.
+ */
+function requireTrueShares(
+  { minSurvivors, maxColluding, shareSigmaSquared, noiseDistanceDelta }: SecureSumPlan,
+  {
+    members,
+    epsilon,
+    events,
+    steps,
+  }: {
+    readonly members: number;
+    readonly epsilon: number;
+    readonly events: Readonly<Record<Purpose, MechanismEvent>>;
+    readonly steps: Readonly<Record<Purpose, number>>;
+  },
+): void {
+  if (minSurvivors < completeThreshold(members) || minSurvivors > members) {
+    throw new InvalidInputError(
+      `secureSum.minSurvivors is ${String(minSurvivors)}; of ${String(members)} members it takes at least ${String(completeThreshold(members))}`,
+    );
+  }
+  const honest = minSurvivors - maxColluding;
+  let distance = 0;
+  for (const purpose of ['model', 'benchmarks'] as const) {
+    const share = shareSigmaSquared[purpose];
+    const { sigmaSquared, sensitivitySquared } = events[purpose];
+    if (!(honest >= 1 && honest * share >= sigmaSquared)) {
+      throw new InvalidInputError(
+        `the ${purpose} event claims noise of variance ${String(sigmaSquared)}; ${String(honest)} honest holders with ${String(share)} each add up to ${String(honest * share)}`,
+      );
+    }
+    const tau = sumOfDiscreteGaussiansTau({ sigmaSquaredPerShare: share, shares: honest });
+    distance += deltaOfNoiseShares({ tau, unitShifts: steps[purpose] * sensitivitySquared, epsilon });
+  }
+  if (noiseDistanceDelta < distance) {
+    throw new InvalidInputError(
+      `secureSum.noiseDistanceDelta is ${String(noiseDistanceDelta)}; the noise shares need at least ${String(distance)}`,
     );
   }
 }
@@ -55,24 +108,21 @@ export function roundWeights(opened: RoundOpened): Float64Array {
 }
 
 /**
- * The packed bytes that leave the site for a round: what the holder's records contribute, plus the whole noise N_Z(0, sigmaSquared) of the round's event
- * on every coordinate (trust `local`: nobody else's noise is counted on), modulo 2^bits. Each call draws fresh noise: call it once an attempt.
- * A holder without records sends noise alone.
+ * What the holder contributes to a round: exact integers of its records, plus noise N_Z(0, roundShare) on every coordinate. Under trust `local` that is the
+ * whole noise of the round's event and nobody else's is counted on; under `distributed` it is the holder's share of it, and the integers may only leave masked.
+ * Each call draws fresh noise. A holder without records contributes noise alone.
  */
-export function noisedRelease(
+export function noisedIntegers(
   plan: FederationPlan,
   opened: RoundOpened,
   records: HolderRecords,
   { random, noise }: { readonly random: RandomSource; readonly noise: Noise },
-): Uint8Array {
+): Int32Array {
   const { yRange, residualScale } = plan.recipe;
   const exact =
     opened.purpose === 'model'
       ? localSum(records.training, roundWeights(opened), { yRange, residualScale }, random)
       : countRecords(plan.benchmarks.layout, records.all);
-  const added = noise(opened.event.sigmaSquared, exact.length);
-  return encodeIntegers(
-    exact.map((value, i) => value + (added[i] ?? 0)),
-    opened.bits,
-  );
+  const added = noise(roundShare(plan, opened.purpose), exact.length);
+  return exact.map((value, i) => value + (added[i] ?? 0));
 }

@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { type AccountantCall, type SignedBytes, UPDATE_V1, type Update, readStatement } from '@fedcarbon/contracts';
 import { utf8 } from '@fedcarbon/kernel';
 import { createAccountant } from '@fedcarbon/privacy';
-import { cryptoRandom, sha256, signerFromPem, verifySignature } from '@fedcarbon/service';
+import { cryptoRandom, secureSumCrypto, sha256, signerFromPem, verifySignature } from '@fedcarbon/service';
 import { AccountantClient } from './accountant-client.ts';
 import { type HolderRecords, readHolderRecords } from './holder-records.ts';
 import { Journal } from './journal/journal.ts';
+import { MaskingHost } from './masking/masking-host.ts';
+import { MaskingJournal } from './masking/masking-journal.ts';
 import type { FaultPoint, HolderLink, Log, Noise } from './ports.ts';
 import { exactNoise } from './release.ts';
 import { membershipOf, Trainer } from './trainer.ts';
@@ -23,7 +25,10 @@ export class PlayedCrash extends Error {}
 export interface SiteOptions {
   readonly holder?: string;
   readonly records?: number;
+  /** Which records of the stock; the first ones when left out. */
+  readonly place?: number;
   readonly epsilon?: number;
+  readonly delta?: number;
   readonly acceptedPlanHashes?: readonly string[];
   readonly noise?: Noise;
 }
@@ -44,9 +49,13 @@ export class Site {
   /** The accountant or the broker cannot be reached. */
   unreachable = false;
   crashAt: FaultPoint | undefined;
+  /** How often the process gets past `crashAt` before it crashes there. */
+  crashAfter = 0;
   trainer!: Trainer;
   sender!: UpdateSender;
   journal!: Journal;
+  facts: MaskingJournal | undefined;
+  masking: MaskingHost | undefined;
   records!: HolderRecords;
   readonly #federation: TestFederation;
   readonly #accountant: FakeAccountant;
@@ -61,26 +70,35 @@ export class Site {
   static async open(federation: TestFederation, accountant: FakeAccountant, options: SiteOptions = {}): Promise<Site> {
     const site = new Site(federation, accountant, options);
     mkdirSync(site.dir, { recursive: true });
-    writeFileSync(join(site.dir, 'train.csv'), holderFile(0, options.records ?? 30));
+    writeFileSync(join(site.dir, 'train.csv'), holderFile(options.place ?? 0, options.records ?? 30));
     await site.#start();
     return site;
   }
 
   /** Ends what runs, keeps the disk, and starts again. */
   async restart(): Promise<void> {
-    await this.journal.close();
+    await this.#stop();
     this.crashAt = undefined;
     await this.#start();
   }
 
   async wipeJournal(): Promise<void> {
-    await this.journal.close();
+    await this.#stop();
     rmSync(join(this.dir, 'journal'), { recursive: true });
     await this.#start();
   }
 
+  /** Loses the masking facts, or with `older` has an older copy of them put back. */
+  async wipeMasking(older?: Uint8Array): Promise<void> {
+    const path = this.facts?.path ?? '';
+    await this.#stop();
+    if (older === undefined) rmSync(path);
+    else writeFileSync(path, older);
+    await this.#start();
+  }
+
   async close(): Promise<void> {
-    await this.journal.close();
+    await this.#stop();
     rmSync(this.dir, { recursive: true });
   }
 
@@ -98,29 +116,43 @@ export class Site {
       .map(({ payload }) => (JSON.parse(Buffer.from(payload).toString()) as { reason: string }).reason);
   }
 
+  async #stop(): Promise<void> {
+    await this.facts?.close();
+    await this.journal.close();
+  }
+
   async #start(): Promise<void> {
     const { plan, planHash, keys: _, holderPems } = this.#federation;
     const holder = this.#options.holder ?? 'alder';
     const signer = signerFromPem(holderPems[holder] ?? '');
     const membership = membershipOf(plan, planHash, holder, signer.publicKey);
     const { member, region } = membership;
-    const cap = { epsilon: this.#options.epsilon ?? 1, delta: 1e-5 };
+    const cap = { epsilon: this.#options.epsilon ?? 1, delta: this.#options.delta ?? 1e-5 };
     const log = this.#log();
     this.records = await readHolderRecords(this.dir, plan);
     this.journal = await Journal.open({ dir: join(this.dir, 'journal'), holder, dataset: member.dataset, cap, log });
     const link = this.#link(holder);
     const clock = { nowMs: () => this.nowMs };
     const faultPoint = (point: FaultPoint) => {
-      if (point === this.crashAt) throw new PlayedCrash(point);
+      if (point === this.crashAt && this.crashAfter-- <= 0) throw new PlayedCrash(point);
     };
     const shared = { journal: this.journal, link, signer, sha256, clock, log, faultPoint };
     this.sender = new UpdateSender({ ...shared, holder, region, planHash });
+    if (plan.privacy.secureSum !== null) {
+      const dir = join(this.dir, 'journal');
+      this.facts = await MaskingJournal.open({ dir, holder, dataset: member.dataset, planHash, log });
+      this.masking = new MaskingHost({
+        ...{ ...shared, membership, facts: this.facts },
+        ...{ verify: verifySignature, crypto: secureSumCrypto, random: cryptoRandom },
+      });
+    }
     this.trainer = new Trainer({
       ...shared,
       membership,
       cap,
       acceptedPlanHashes: this.#options.acceptedPlanHashes ?? [planHash],
       records: this.records,
+      masking: this.masking,
       accountant: new AccountantClient({ link, signer, verify: verifySignature, accountantKey: plan.keys.accountant }),
       sender: this.sender,
       verify: verifySignature,

@@ -45,7 +45,7 @@ export function configure(
       acceptedPlanHashes: [federation.planHash],
     })),
   };
-  const path = join(folder, 'trainer.json');
+  const path = join(folder, `trainer-${holders.join('-')}.json`);
   writeFileSync(path, JSON.stringify(config));
   return path;
 }
@@ -53,7 +53,7 @@ export function configure(
 /** Runs the sources, or with `built` what `npm run build` made of them. */
 export function launch(
   config: string,
-  options: { readonly fault?: FaultPoint; readonly built?: boolean } = {},
+  options: { readonly fault?: FaultPoint | `${FaultPoint}:${number}`; readonly built?: boolean } = {},
 ): TrainerProcess {
   const { fault, built = false } = options;
   const loader = ['--conditions=source', '--import', resolve(import.meta.dirname, '../../../tools/ts.mjs')];

@@ -1,3 +1,4 @@
+import { encodeIntegers } from '@fedcarbon/codec';
 import {
   DECLINE_V1,
   type Decline,
@@ -29,8 +30,9 @@ import { type AccountantClient, AccountantRefusalError, type Charge } from './ac
 import type { HolderRecords } from './holder-records.ts';
 import type { Journal } from './journal/journal.ts';
 import { type Attempt, isAnswered, keyOf, nextAttempt, openAttempt, spentEvents } from './journal/state.ts';
+import type { MaskingHost } from './masking/masking-host.ts';
 import type { FaultPoint, HolderLink, Log, Noise } from './ports.ts';
-import { noisedRelease, roundWeights } from './release.ts';
+import { noisedIntegers, roundWeights } from './release.ts';
 import { SerialQueue } from './serial-queue.ts';
 import type { UpdateSender } from './update-sender.ts';
 
@@ -52,6 +54,8 @@ export interface TrainerParts {
   readonly acceptedPlanHashes: readonly string[];
   readonly journal: Journal;
   readonly records: HolderRecords;
+  /** The holder's part in the plan's secure sum; undefined under trust `local`. */
+  readonly masking: Masking | undefined;
   readonly accountant: AccountantClient;
   readonly sender: UpdateSender;
   readonly link: HolderLink;
@@ -66,6 +70,9 @@ export interface TrainerParts {
   readonly faultPoint: (point: FaultPoint) => void;
 }
 
+/** The secure sum as a trainer sees it. */
+export type Masking = Pick<MaskingHost, 'ready' | 'lost' | 'contribute'>;
+
 /** The task cannot be brought to an end now; it has to come again. */
 export class TryAgainError extends FedcarbonError {
   constructor(message: string) {
@@ -79,7 +86,7 @@ const MAX_ATTEMPTS_PER_TASK = 4;
 /**
  * One holder's part in a federation: from the task of a round to the noised update that leaves the site, and back to the receipt.
  *
- * In this order, whatever happens in between: own cap, reservation, noise, journal, charge, journal, publication. So nothing leaves that is not charged and
+ * In this order, whatever happens in between: own cap, reservation, noise (and masks), journal, charge, journal, publication. So nothing leaves that is not charged and
  * recorded, the same attempt never has two sets of bytes, and a crash at any point is taken up again where it was. Every message may come twice.
  */
 export class Trainer {
@@ -87,6 +94,8 @@ export class Trainer {
   readonly #tasks = new SerialQueue();
   /** Highest index of a round of this plan that was heard of. */
   #newestIndex = 0;
+  /** A whole round went by without the secure sum being set up: the next ones need not wait as long. */
+  #maskingMissed = false;
 
   constructor(parts: TrainerParts) {
     this.#parts = parts;
@@ -227,13 +236,20 @@ export class Trainer {
 
   /** Opens the next attempt, up to bytes in the journal. `charged`: it turned out to be charged already, without bytes at hand. */
   async #prepare(opened: RoundOpened): Promise<Attempt | 'declined' | 'charged'> {
-    const { membership, journal, accountant, cap, epsilons, records, sha256, log, faultPoint } = this.#parts;
+    const { membership, journal, accountant, cap, epsilons, sha256, log, faultPoint } = this.#parts;
     const { event, planHash, roundId } = opened;
+    if (!this.#canMask(opened)) {
+      await this.#decline(opened, 'not_trainable');
+      return 'declined';
+    }
     const attempt = nextAttempt(journal.state, roundId);
     const key = keyOf({ roundId, attempt });
-    const own = decide({ history: spentEvents(journal.state, key), event, cap }, epsilons);
-    if (!own.granted) {
-      log.warn({ roundId, attempt, epsilonAfter: own.epsilonAfter, cap: cap.epsilon }, 'over the own cap');
+    // The part of delta that pays for the noise coming in shares is not there for the events.
+    const delta = cap.delta - (membership.plan.privacy.secureSum?.noiseDistanceDelta ?? 0);
+    const history = spentEvents(journal.state, key);
+    const own = delta > 0 ? decide({ history, event, cap: { epsilon: cap.epsilon, delta } }, epsilons) : undefined;
+    if (own?.granted !== true) {
+      log.warn({ roundId, attempt, epsilonAfter: own?.epsilonAfter, cap: cap.epsilon, delta }, 'over the own cap');
       await this.#decline(opened, 'over_own_cap');
       return 'declined';
     }
@@ -254,7 +270,7 @@ export class Trainer {
         log.warn({ roundId, attempt }, 'charged already and the bytes are lost: a new attempt is a new charge');
         return 'charged';
       case 'granted': {
-        const payload = noisedRelease(membership.plan, opened, records, this.#parts);
+        const payload = await this.#payload(opened);
         const digest = toHex(sha256(payload));
         await journal.append({
           kind: 'prepared',
@@ -266,6 +282,33 @@ export class Trainer {
         return this.#known(key);
       }
     }
+  }
+
+  /** Whether a vector can leave as the plan prescribes. Throws TryAgainError while that may still change in time. */
+  #canMask({ roundId, openedAtMs, regionalDeadlineMs }: RoundOpened): boolean {
+    const { membership, masking, clock, log } = this.#parts;
+    if (masking === undefined) return membership.plan.privacy.secureSum === null;
+    const { lost } = masking;
+    if (lost !== undefined) {
+      log.error({ roundId }, lost);
+      return false;
+    }
+    if (masking.ready) return true;
+    if (!this.#maskingMissed && clock.nowMs() < openedAtMs + regionalDeadlineMs) {
+      throw new TryAgainError(`${roundId}: the secure sum is not set up yet`);
+    }
+    this.#maskingMissed = true;
+    log.warn({ roundId }, 'the secure sum is not set up for this holder');
+    return false;
+  }
+
+  /** The bytes that leave in a round: packed modulo 2^bits, or masked as well. What is masked once stays as it is, under later attempts too. */
+  async #payload(opened: RoundOpened): Promise<Uint8Array> {
+    const { membership, records, masking } = this.#parts;
+    const values = () => noisedIntegers(membership.plan, opened, records, this.#parts);
+    return masking === undefined
+      ? encodeIntegers(values(), opened.bits)
+      : masking.contribute(opened.index - 1, opened.bits, values);
   }
 
   /** Has a prepared attempt charged. False when it was refused and another attempt is needed. */

@@ -22,7 +22,10 @@ export interface ExampleOptions {
   readonly quorum?: number;
   readonly regionalDeadlineMs?: number;
   readonly globalDeadlineMs?: number;
+  readonly unmaskDeadlineMs?: number;
   readonly binsPerFeature?: readonly number[];
+  /** Trust `distributed`: updates are masked, and noise is for this many survivors. */
+  readonly minSurvivors?: number;
 }
 
 const PASSWORD = 'example-password';
@@ -37,7 +40,7 @@ export class ExampleFederation {
   readonly #suffix = randomBytes(5).toString('hex');
 
   constructor(options: ExampleOptions = {}) {
-    const { regions = { north: 2, south: 2 }, binsPerFeature = [4, 4] } = options;
+    const { regions = { north: 2, south: 2 }, binsPerFeature = [4, 4], minSurvivors } = options;
     const members = Object.values(regions).reduce((sum, count) => sum + count, 0);
     const publicKey = (name: string) => toBase64Url(this.signer(name).publicKey);
     const event = (sensitivitySquared: number) => ({
@@ -55,9 +58,16 @@ export class ExampleFederation {
       privacy: {
         epsilon: 1,
         delta: 1e-5,
-        trust: 'local',
+        trust: minSurvivors === undefined ? 'local' : 'distributed',
         adjacency: 'add-or-remove-one-record',
         budgetShares: { model: 0.8, benchmarks: 0.2 },
+        secureSum:
+          minSurvivors === undefined
+            ? null
+            : {
+                ...{ protocol: 'double-masking', minSurvivors, maxColluding: 0, noiseDistanceDelta: 0 },
+                shareSigmaSquared: { model: 4096 / minSurvivors, benchmarks: 4096 / minSurvivors },
+              },
       },
       stock: {
         ...{ featureSchema: 'example-v1', features: ['example'], target: 'a1a3', unit: 'kgCO2e/m2' },
@@ -96,6 +106,7 @@ export class ExampleFederation {
         quorum: options.quorum ?? members,
         regionalDeadlineMs: options.regionalDeadlineMs ?? 8000,
         globalDeadlineMs: options.globalDeadlineMs ?? 12_000,
+        unmaskDeadlineMs: options.unmaskDeadlineMs ?? 4000,
         clientsPerRegion: null,
       },
     });

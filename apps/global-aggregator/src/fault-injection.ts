@@ -1,5 +1,8 @@
-/** Steps between which a crash must lose nothing. */
-export type FaultPoint = 'report-stored' | 'closing' | 'closed' | 'opening' | 'opened';
+import type { Phase } from '@fedcarbon/secure-sum';
+
+/** Steps between which a crash must lose nothing. Of the secure sum: before and after the commit that led into a phase or was made in it. */
+export type FaultPoint =
+  'report-stored' | 'closing' | 'closed' | 'opening' | 'opened' | `masking-${'unsaved' | 'saved'}-${Phase | 'idle'}`;
 
 /**
  * For tests of crashes: under NODE_ENV=test, FEDCARBON_FAULT=<point> ends the process at that point as `kill -9` does. Everywhere else it does nothing.

@@ -15,22 +15,22 @@ import {
   type RandomSource,
   type Sha256,
   type Signer,
-  toHex,
   type VerifySignature,
 } from '@fedcarbon/kernel';
-import type { NewRound } from '@fedcarbon/persistence';
 import type { Accountant } from '@fedcarbon/privacy';
 import {
   courseOf,
   type Federation,
   notStarted,
   replayLearner,
-  roundIdOf,
-  roundShape,
   stepFederation,
+  type Summation,
+  summationOf,
 } from '@fedcarbon/round';
+import type { SecureSumCrypto } from '@fedcarbon/secure-sum';
 import type { CheckpointSigner, SignedCheckpoint } from './checkpoint-signer.ts';
 import type { FaultPoint } from './fault-injection.ts';
+import { MaskedRounds } from './masked-rounds.ts';
 import { checkAggregate, openReport, tallyOf } from './regional-reports.ts';
 import { modelAggregates, RoundClosing } from './round-closing.ts';
 import { roundOpenedMessage } from './round-messages.ts';
@@ -49,6 +49,8 @@ export interface FederationParts {
   /** Computes what a history costs; one that remembers, because members of one plan have the same history (`createAccountant`). */
   readonly composer: Pick<Accountant, 'epsilonOf'>;
   readonly sha256: Sha256;
+  /** Of the secure sum. */
+  readonly crypto: SecureSumCrypto;
   readonly verifySignature: VerifySignature;
   readonly random: RandomSource;
   readonly clock: Clock;
@@ -70,11 +72,23 @@ const LOOK_MS = 2000;
  */
 export class FederationRunner {
   readonly #parts: FederationParts;
+  readonly #summation: Summation;
+  /** Under trust `distributed`. */
+  readonly #masked: MaskedRounds | undefined;
   #nextLookMs = 0;
   #looking = false;
 
   constructor(parts: FederationParts) {
-    this.#parts = parts;
+    const { plan, planHash, sha256 } = parts;
+    this.#parts = {
+      ...parts,
+      committed: () => {
+        this.#nextLookMs = 0;
+        parts.committed();
+      },
+    };
+    this.#summation = summationOf(plan, planHash, sha256);
+    this.#masked = plan.privacy.trust === 'distributed' ? new MaskedRounds(this.#parts) : undefined;
   }
 
   /** Stores the plan and its members, which the accountant goes by. Repeating it changes nothing. */
@@ -93,15 +107,17 @@ export class FederationRunner {
     );
   }
 
-  /** Announces the open round again: the broker may have lost it, and whoever knows it does nothing. */
+  /** Says again what the broker may have lost: the open round, and messages of the secure sum. Whoever knows them does nothing. */
   async announceAgain(): Promise<void> {
     const { planHash, store, plan, signer, sha256, committed } = this.#parts;
+    await this.#masked?.resume();
     const { rounds, outbox } = store.records;
     const all = await rounds.list(planHash);
     const open = all.at(-1);
     if (open?.status !== 'open') return;
     const { weights } = replayLearner(plan, modelAggregates(all));
-    await outbox.enqueueAgain(roundOpenedMessage(open, weights, signer, sha256));
+    const absent = (await this.#masked?.absent()) ?? [];
+    await outbox.enqueueAgain(roundOpenedMessage(open, { weights, absent }, signer, sha256));
     committed();
   }
 
@@ -114,7 +130,7 @@ export class FederationRunner {
         code: 'wrong_plan',
       });
     }
-    await this.#start();
+    await (this.#masked?.start() ?? this.#start());
     return { kind: 'started' };
   }
 
@@ -123,12 +139,9 @@ export class FederationRunner {
     const nowMs = clock.nowMs();
     const checkpoint = await store.transaction(async (records) => {
       if ((await records.rounds.list(planHash)).length > 0) return undefined;
+      // Of two instances that start at once, the second finds it started.
+      if (!(await records.plans.start(planHash, nowMs))) return undefined;
       const { effects } = stepFederation(courseOf(plan), notStarted, { type: 'start' }, nowMs);
-      const [first] = effects;
-      if (first?.type !== 'openRound') return undefined;
-      const opened = this.#newRound(first, nowMs);
-      // The index is unique: of two instances that start at once, the second finds it taken.
-      if (!(await records.rounds.open(opened))) return undefined;
       const closing = new RoundClosing(this.#parts, records, nowMs);
       closing.enter({
         kind: 'federation.opened',
@@ -136,7 +149,7 @@ export class FederationRunner {
         plan: plan as Json,
         keys: plan.keys,
       });
-      closing.open(opened, replayLearner(plan, []).weights);
+      await closing.carryOut(effects, { rounds: [], reports: [] });
       const sealed = await closing.seal();
       faultPoint('opening');
       return sealed;
@@ -145,6 +158,14 @@ export class FederationRunner {
     this.#done(checkpoint);
     faultPoint('opened');
     log.info({ planHash, members: courseOf(plan).members }, 'federation started');
+  }
+
+  /** Takes a holder's message to the secure sum. Throws InvalidInputError for one that can never be right. */
+  async onMasking(holder: string, signed: SignedBytes): Promise<void> {
+    if (this.#masked === undefined) {
+      throw new InvalidInputError(`masking message of ${holder}: this plan has no secure sum`, { code: 'wrong_plan' });
+    }
+    await this.#masked.onMessage(holder, signed);
   }
 
   /** Takes a region's report. Throws InvalidInputError for one that can never be right; a late or repeated one changes nothing. */
@@ -158,7 +179,7 @@ export class FederationRunner {
         code: 'unknown_round',
       });
     }
-    checkAggregate(roundShape(plan, round.purpose), report);
+    checkAggregate(this.#summation, round, report);
     const { roundId } = round;
     const fields = { roundId, region, participants: report.participants.length };
     if (round.status !== 'open') {
@@ -180,8 +201,15 @@ export class FederationRunner {
     if (this.#looking || nowMs < this.#nextLookMs) return;
     this.#looking = true;
     try {
-      const open = await store.records.rounds.current(planHash);
-      this.#nextLookMs = Math.min(nowMs + LOOK_MS, open?.deadlineAtMs ?? Infinity);
+      this.#nextLookMs = nowMs + LOOK_MS;
+      const [open, maskingDeadlineMs = Infinity] = await Promise.all([
+        store.records.rounds.current(planHash),
+        this.#masked?.deadlineAtMs(),
+      ]);
+      const roundDeadlineMs = open?.deadlineAtMs ?? Infinity;
+      const due = [roundDeadlineMs, maskingDeadlineMs].filter((deadlineMs) => deadlineMs > nowMs);
+      this.#nextLookMs = Math.min(this.#nextLookMs, ...due);
+      if (nowMs >= maskingDeadlineMs) await this.#masked?.giveUpWaiting();
       if (open === undefined) await this.#coverLateEntries();
       else await this.#closeIfDue(open.roundId);
     } finally {
@@ -197,6 +225,7 @@ export class FederationRunner {
     const [stored, current] = await Promise.all([ahead.reports(roundId), ahead.current(planHash)]);
     if (current?.roundId !== roundId) return;
     if (stored.length < plan.regions.length && nowMs < current.deadlineAtMs) return;
+    if (this.#masked !== undefined) return this.#masked.closeSum(roundId);
     const result = await store.transaction(async (records) => {
       if (!(await records.rounds.lockOpen(roundId))) return undefined;
       const [rows, rounds] = await Promise.all([records.rounds.reports(roundId), records.rounds.list(planHash)]);
@@ -206,22 +235,13 @@ export class FederationRunner {
         reports: new Map(reports.map((stored) => [stored.region, tallyOf(stored)])),
         deadlineAtMs: rounds.at(-1)?.deadlineAtMs ?? 0,
         completed: false,
+        stage: 'collecting',
       };
       // The stored reports are part of the state, so that all of them count whichever event comes first after a crash.
       const { effects } = stepFederation(courseOf(plan), federation, { type: 'tick' }, nowMs);
-      const [close, next] = effects;
-      const open = rounds.at(-1);
-      if (close?.type !== 'closeRound' || next === undefined || open === undefined) return undefined;
       const closing = new RoundClosing(this.#parts, records, nowMs);
-      const opened = next.type === 'openRound' ? this.#newRound(next, nowMs) : undefined;
-      const learner = await closing.close({ open, close, rounds, reports, last: next.type === 'complete' });
-      if (opened !== undefined) {
-        if (!(await records.rounds.open(opened))) throw new Error(`round ${opened.roundId} exists already`);
-        closing.open(opened, learner.weights);
-      } else if (next.type === 'complete') {
-        await records.plans.complete(planHash);
-        closing.enter({ kind: 'federation.completed', planHash, reason: next.reason, rounds: next.rounds });
-      }
+      const { closed: close, open } = await closing.carryOut(effects, { rounds, reports });
+      if (close === undefined || open === undefined) return undefined;
       const checkpoint = await closing.seal();
       faultPoint('closing');
       return { checkpoint, close, open };
@@ -239,21 +259,6 @@ export class FederationRunner {
       },
       'round closed',
     );
-  }
-
-  #newRound({ index, purpose }: Pick<NewRound, 'index' | 'purpose'>, nowMs: number): NewRound {
-    const { plan, planHash, random } = this.#parts;
-    return {
-      roundId: roundIdOf(planHash, index),
-      planHash,
-      index,
-      purpose,
-      seed: toHex(random.bytes(32)),
-      ...roundShape(plan, purpose),
-      openedAtMs: nowMs,
-      regionalDeadlineAtMs: nowMs + plan.round.regionalDeadlineMs,
-      deadlineAtMs: nowMs + plan.round.globalDeadlineMs,
-    };
   }
 
   /** Charges that were committed after the last round closed are entries without a checkpoint; sign over them once the plan is over. */
@@ -274,7 +279,6 @@ export class FederationRunner {
 
   #done(checkpoint: SignedCheckpoint): void {
     checkpoint.committed();
-    this.#nextLookMs = 0;
     this.#parts.committed();
   }
 }

@@ -19,6 +19,12 @@ export class FederationController {
     return this.#runner.onReport(delivery.subject.split('.')[3] ?? '', delivery);
   }
 
+  @EventPattern(PATTERNS.masking, JETSTREAM)
+  onMasking(@Payload() delivery: Delivery): Promise<void> {
+    // `fc.v1.masking.<holder>`: likewise.
+    return this.#runner.onMasking(delivery.subject.split('.')[3] ?? '', delivery);
+  }
+
   @MessagePattern(SUBJECTS.controlStart, REQUEST_REPLY)
   onStart(@Payload() request: SignedRequest): Promise<StartReply> {
     return this.#runner.onStartRequest(request);

@@ -12,7 +12,7 @@ import {
 import { fromBase64Url, InvalidInputError, type VerifySignature } from '@fedcarbon/kernel';
 import type { RoundClosed } from '@fedcarbon/ledger';
 import type { AcceptedUpdateRow } from '@fedcarbon/persistence';
-import { checkPayload, type RegionTally, type RoundShape } from '@fedcarbon/round';
+import type { RegionTally, RoundInPlan, Summation } from '@fedcarbon/round';
 
 const GONE_FOR_GOOD: readonly string[] = ['refused_by_accountant', 'over_own_cap', 'plan_not_accepted'];
 
@@ -77,9 +77,10 @@ export function openReport(
   return report;
 }
 
-/** Throws InvalidInputError unless the report's sum has the shape of its round. */
-export function checkAggregate(shape: RoundShape, report: RegionalReport): void {
-  checkPayload(shape, fromBase64Url(report.aggregate));
+/** Throws InvalidInputError unless the report's sum has the shape of its round and, as far as it shows, is over the report's participants. */
+export function checkAggregate(summation: Summation, round: RoundInPlan, report: RegionalReport): void {
+  const holders = report.participants.map(({ holder }) => holder);
+  summation.checkSum(round, holders, fromBase64Url(report.aggregate));
 }
 
 /** What the course of rounds depends on. */
@@ -96,7 +97,7 @@ export interface Combined {
   readonly verdicts: RoundClosed['verdicts'];
   readonly accepted: readonly AcceptedUpdateRow[];
   readonly bytes: { readonly up: number; readonly down: number };
-  /** Packed modular sum over all regions that reported; not to be asked for when none did. */
+  /** Packed modular sum over all regions that reported, of updates that are not masked; not to be asked for when none did. */
   aggregate(): Uint8Array;
 }
 

@@ -1,10 +1,10 @@
-import type { FederationPlan, RegionalReport } from '@fedcarbon/contracts';
-import { type Sha256, type Signer, toBase64Url, toHex } from '@fedcarbon/kernel';
+import type { ByteCounts, FederationPlan, RegionalReport } from '@fedcarbon/contracts';
+import { type RandomSource, type Sha256, type Signer, toBase64Url, toHex } from '@fedcarbon/kernel';
 import { finalWeights, type GamState, modelBytes } from '@fedcarbon/learning';
 import { entryBytes, type LedgerEntry } from '@fedcarbon/ledger';
 import type { NewOutboxMessage, NewRound, RoundRow } from '@fedcarbon/persistence';
 import type { Accountant } from '@fedcarbon/privacy';
-import { type FederationEffect, replayLearner } from '@fedcarbon/round';
+import { type FederationEffect, noiseSdOfSum, replayLearner, roundIdOf, roundShape } from '@fedcarbon/round';
 import type { CheckpointSigner, SignedCheckpoint } from './checkpoint-signer.ts';
 import { combine } from './regional-reports.ts';
 import { roundClosedMessage, roundOpenedMessage } from './round-messages.ts';
@@ -18,6 +18,35 @@ interface Parts {
   readonly sha256: Sha256;
   readonly checkpoints: CheckpointSigner;
   readonly composer: Pick<Accountant, 'epsilonOf'>;
+  readonly random: RandomSource;
+}
+
+/** What the secure sum of a round came to. */
+export interface OpenedSum {
+  /** Packed modular sum; none when it was not opened. */
+  readonly aggregate?: Uint8Array;
+  /** Of its own messages. */
+  readonly bytes: ByteCounts;
+}
+
+/** Where the federation stands when effects are carried out. */
+interface Standing {
+  /** All of the plan, the open one last. */
+  readonly rounds: readonly RoundRow[];
+  /** Of the open round: those that count. */
+  readonly reports: readonly RegionalReport[];
+  /** Where updates are masked. */
+  readonly sum?: OpenedSum;
+  /** Members, by place in the plan, that can take part in no round. */
+  readonly absent?: readonly number[];
+}
+
+/** What was done about rounds. */
+export interface CarriedOut {
+  readonly closed?: CloseRound;
+  /** The round that was closed, as it was before. */
+  readonly open?: RoundRow;
+  readonly opened?: NewRound;
 }
 
 type CloseRound = Extract<FederationEffect, { type: 'closeRound' }>;
@@ -41,25 +70,64 @@ export class RoundClosing {
     this.#nowMs = nowMs;
   }
 
-  /** Writes the end of a round and what it released. Returns the learner after it. `rounds`: all of the plan, the open one last. */
-  async close({
-    open,
-    close,
-    rounds,
-    reports,
-    last,
-  }: {
-    readonly open: RoundRow;
-    readonly close: CloseRound;
-    readonly rounds: readonly RoundRow[];
-    readonly reports: readonly RegionalReport[];
-    readonly last: boolean;
-  }): Promise<GamState> {
+  /** Carries out what the course of rounds says. */
+  async carryOut(effects: readonly FederationEffect[], standing: Standing): Promise<CarriedOut> {
+    const { plan, planHash } = this.#parts;
+    const { plans, rounds } = this.#records;
+    const open = standing.rounds.at(-1);
+    let done: CarriedOut = {};
+    let learner: GamState | undefined;
+    for (const effect of effects) {
+      if (effect.type === 'closeRound') {
+        if (open === undefined) throw new Error('no round is open');
+        learner = await this.#close(open, effect, standing, effects.at(-1)?.type === 'complete');
+        done = { ...done, closed: effect, open };
+      } else if (effect.type === 'openRound') {
+        const opened = this.#newRound(effect);
+        if (!(await rounds.open(opened))) throw new Error(`round ${opened.roundId} exists already`);
+        const { weights } = learner ?? replayLearner(plan, modelAggregates(standing.rounds));
+        this.#open(opened, weights, standing.absent ?? []);
+        done = { ...done, opened };
+      } else if (effect.type === 'complete') {
+        await plans.complete(planHash);
+        this.enter({ kind: 'federation.completed', planHash, reason: effect.reason, rounds: effect.rounds });
+      }
+    }
+    return done;
+  }
+
+  #newRound({ index, purpose }: Pick<NewRound, 'index' | 'purpose'>): NewRound {
+    const { plan, planHash, random } = this.#parts;
+    return {
+      roundId: roundIdOf(planHash, index),
+      planHash,
+      index,
+      purpose,
+      seed: toHex(random.bytes(32)),
+      ...roundShape(plan, purpose),
+      openedAtMs: this.#nowMs,
+      regionalDeadlineAtMs: this.#nowMs + plan.round.regionalDeadlineMs,
+      deadlineAtMs: this.#nowMs + plan.round.globalDeadlineMs,
+    };
+  }
+
+  /** Writes the end of a round and what it released. Returns the learner after it. */
+  async #close(
+    open: RoundRow,
+    close: CloseRound,
+    { rounds, reports, sum }: Standing,
+    last: boolean,
+  ): Promise<GamState> {
     const { plan, planHash, composer, sha256 } = this.#parts;
     const { roundId, index, purpose } = open;
     const { outcome, reason } = close;
     const combined = combine(reports, open.bits);
-    const aggregate = outcome === 'released' ? combined.aggregate() : undefined;
+    const released = sum === undefined ? combined.aggregate : () => sum.aggregate;
+    const aggregate = outcome === 'released' ? released() : undefined;
+    const bytes = {
+      up: combined.bytes.up + (sum?.bytes.up ?? 0),
+      down: combined.bytes.down + (sum?.bytes.down ?? 0),
+    };
     const earlier = modelAggregates(rounds);
     const learned = purpose === 'model' && aggregate !== undefined;
     const learner = replayLearner(plan, learned ? [...earlier, aggregate] : earlier);
@@ -80,8 +148,8 @@ export class RoundClosing {
         closedAtMs: this.#nowMs,
         participants: close.participants,
         aggregate,
-        bytesUp: combined.bytes.up,
-        bytesDown: combined.bytes.down,
+        bytesUp: bytes.up,
+        bytesDown: bytes.down,
         accepted: combined.accepted,
       }),
     ]);
@@ -92,7 +160,7 @@ export class RoundClosing {
       ...(reason === undefined ? {} : { reason }),
       participants: close.participants,
       durationMs: Math.max(0, this.#nowMs - open.openedAtMs),
-      bytes: combined.bytes,
+      bytes,
       ...(version === undefined ? {} : { version }),
       epsilonSpentMax: epsilon,
       last,
@@ -124,8 +192,7 @@ export class RoundClosing {
       return version;
     }
     const digest = toHex(sha256(aggregate));
-    // Local trust: every participant adds the whole noise.
-    const noiseSd = Math.sqrt(participants * plan.benchmarks.event.sigmaSquared);
+    const noiseSd = noiseSdOfSum(plan, purpose, participants);
     const version = await published.publishBenchmarks({
       ...{ planHash, roundId, counts: aggregate, digest, noiseSd, participants, epsilon, createdAtMs },
     });
@@ -134,15 +201,20 @@ export class RoundClosing {
   }
 
   /** Announces and enters a round that was opened. */
-  open(opened: NewRound, weights: Float64Array): void {
+  #open(opened: NewRound, weights: Float64Array, absent: readonly number[]): void {
     const { signer, sha256 } = this.#parts;
     const { planHash, roundId, index, purpose, seed, event, bits, length } = opened;
-    this.#messages.push(roundOpenedMessage(opened, weights, signer, sha256));
+    this.#messages.push(roundOpenedMessage(opened, { weights, absent }, signer, sha256));
     this.enter({ kind: 'round.opened', planHash, roundId, index, purpose, seed, event, bits, length });
   }
 
   enter(entry: LedgerEntry): void {
     this.#entries.push(entry);
+  }
+
+  /** Seals what there is; nothing without entries. */
+  async sealIfAny(): Promise<SignedCheckpoint | undefined> {
+    return this.#entries.length === 0 ? undefined : this.seal();
   }
 
   /** Appends the entries, signs the new head, and announces the close with it. Nothing comes after it in the transaction. */

@@ -9,16 +9,25 @@ import {
 import { type Sha256, type Signer, toBase64Url, toHex } from '@fedcarbon/kernel';
 import type { NewOutboxMessage, NewRound } from '@fedcarbon/persistence';
 
-/** The announcement of an open round. Made again from the stored round it has the same bytes. `weights`: the current iterate, for a model round. */
+/** The announcement of an open round. Made again from the stored round it has the same bytes. */
 export function roundOpenedMessage(
   round: NewRound,
-  weights: Float64Array,
+  {
+    weights,
+    absent,
+  }: {
+    /** The current iterate, for a model round. */
+    readonly weights: Float64Array;
+    /** Members, by place in the plan, that cannot take part. */
+    readonly absent: readonly number[];
+  },
   signer: Signer,
   sha256: Sha256,
 ): NewOutboxMessage {
   const { planHash, roundId, index, purpose, seed, event, bits, length, openedAtMs, regionalDeadlineAtMs } = round;
   const statement = {
     ...{ planHash, roundId, index, purpose, seed, event, bits, length, openedAtMs },
+    ...(absent.length === 0 ? {} : { absent: [...absent] }),
     regionalDeadlineMs: regionalDeadlineAtMs - openedAtMs,
     weights: purpose === 'model' ? toBase64Url(float64Bytes(weights)) : '',
   };

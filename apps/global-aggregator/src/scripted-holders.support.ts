@@ -32,6 +32,7 @@ import {
 import { createDatabase, type Database, PrivacyRepository } from '@fedcarbon/persistence';
 import { sha256, systemClock } from '@fedcarbon/service';
 import type { ExampleFederation } from './example-federation.support.ts';
+import { ScriptedMasking } from './scripted-masking.support.ts';
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -83,6 +84,8 @@ export class ScriptedHolder {
   readonly receipts: Receipt[] = [];
   readonly tasks: RoundOpened[] = [];
   script: Script = answerAtOnce;
+  /** Under trust `distributed`. */
+  readonly masking: ScriptedMasking | undefined;
   readonly #federation: ExampleFederation;
   readonly #accountant: ScriptedAccountant;
   readonly #connection: BrokerConnection;
@@ -116,6 +119,11 @@ export class ScriptedHolder {
       this.receipts.push(readStatement(RECEIPT_V1, delivery.payload));
       return Promise.resolve();
     });
+    if (federation.plan.privacy.trust === 'distributed') {
+      this.masking = new ScriptedMasking(federation, holder, connection);
+      const { masking } = this;
+      this.#on(PATTERNS.maskingDown, (delivery) => masking.receive(delivery));
+    }
     this.#server.listen(() => undefined);
   }
 
@@ -138,17 +146,15 @@ export class ScriptedHolder {
     );
   }
 
-  /** Packed integers that an honest holder might send. */
-  payload(task: RoundOpened, attempt = 1): Uint8Array {
-    const values = Int32Array.from(
-      { length: task.length },
-      (_, i) => ((i * 37 + attempt * 11 + task.index * 5) % 41) - 20,
-    );
-    return encodeIntegers(values, task.bits);
+  /** What an honest holder might send, packed or masked. */
+  async payload(task: RoundOpened, attempt = 1): Promise<Uint8Array> {
+    const values = scriptedValues(task, attempt);
+    return this.masking?.contribute(task, values) ?? encodeIntegers(values, task.bits);
   }
 
   /** A charged update. */
-  async update(task: RoundOpened, attempt = 1, payload = this.payload(task, attempt)): Promise<Update> {
+  async update(task: RoundOpened, attempt = 1, given?: Uint8Array): Promise<Update> {
+    const payload = given ?? (await this.payload(task, attempt));
     const { planHash, roundId, event } = task;
     const { holder, dataset } = this.member;
     const updateDigest = toHex(sha256(payload));
@@ -182,7 +188,13 @@ export class ScriptedHolder {
   }
 
   async close(): Promise<void> {
+    this.masking?.close();
     await this.#server.close();
     await this.#connection.close();
   }
+}
+
+/** The integers of every scripted holder. */
+export function scriptedValues({ length, index }: Pick<RoundOpened, 'length' | 'index'>, attempt = 1): Int32Array {
+  return Int32Array.from({ length }, (_, i) => ((i * 37 + attempt * 11 + index * 5) % 41) - 20);
 }

@@ -18,6 +18,7 @@ import {
   healthModule,
   loadPlan,
   loadSigner,
+  secureSumCrypto,
   type ServiceDefinition,
   sha256,
   systemClock,
@@ -30,8 +31,8 @@ import { GlobalAggregatorModule } from './global-aggregator.module.ts';
 import { storeOf } from './store.ts';
 
 const POOL_SIZE = 6;
-/** Reports of different regions are checked side by side; the round's lock orders what follows. */
-const MAX_CONCURRENT = 4;
+/** Reports are checked side by side, and messages of the secure sum join one batch; locks order what follows. */
+const MAX_CONCURRENT = 64;
 const NAK_DELAY_MS = 200;
 const OUTBOX_POLL_MS = 1000;
 const TICK_MS = 100;
@@ -42,8 +43,8 @@ export const globalAggregator: ServiceDefinition<GlobalAggregatorConfig> = {
   config: GlobalAggregatorConfig,
   async compose({ config, logger }) {
     const { plan, planHash, bytes } = loadPlan(config.planFile);
-    if (plan.privacy.trust !== 'local') {
-      throw new ConfigurationError(`${config.planFile}: trust "${plan.privacy.trust}" is not available yet`);
+    if (plan.privacy.trust === 'none') {
+      throw new ConfigurationError(`${config.planFile}: trust "none" is for in-process baselines only`);
     }
     const signer = expectKey(config.keyFile, plan.keys.global);
     const checkpointSigner = expectKey(config.checkpointKeyFile, plan.keys.checkpoint);
@@ -57,7 +58,7 @@ export const globalAggregator: ServiceDefinition<GlobalAggregatorConfig> = {
       plan,
       planHash,
       planBytes: bytes,
-      store: storeOf(database),
+      store: storeOf(database, planHash),
       signer,
       checkpoints: new CheckpointSigner({
         origin: ledgerOrigin(plan.keys.checkpoint),
@@ -67,6 +68,7 @@ export const globalAggregator: ServiceDefinition<GlobalAggregatorConfig> = {
       }),
       composer: createAccountant(),
       sha256,
+      crypto: secureSumCrypto,
       verifySignature,
       random: cryptoRandom,
       clock: systemClock,
@@ -109,7 +111,7 @@ export const globalAggregator: ServiceDefinition<GlobalAggregatorConfig> = {
         new JetStreamServer({
           connection,
           owner: 'global-aggregator',
-          consumers: [CONSUMERS.global()],
+          consumers: [CONSUMERS.global(), CONSUMERS.masking()],
           maxConcurrent: MAX_CONCURRENT,
           nakDelayMs: NAK_DELAY_MS,
           logger,

@@ -2,17 +2,20 @@ import {
   ChargeRepository,
   type Database,
   LedgerRepository,
+  MaskingRepository,
   OutboxRepository,
   PlanRepository,
   PublishedRepository,
   RoundRepository,
   type Session,
+  sqlIn,
 } from '@fedcarbon/persistence';
 
 /** Everything that the global tier reads and writes. */
 export interface Records {
   readonly plans: PlanRepository;
   readonly rounds: RoundRepository;
+  readonly masking: MaskingRepository;
   readonly published: PublishedRepository;
   readonly charges: ChargeRepository;
   readonly ledger: LedgerRepository;
@@ -24,19 +27,23 @@ export interface Store {
   readonly records: Records;
   /** READ COMMITTED; `work` may run for nothing when the database goes away, so it is repeated by its caller. */
   transaction<T>(work: (records: Records) => Promise<T>): Promise<T>;
+  /** The same for the secure sum alone: most of its steps are small, and this costs a fraction. */
+  maskingTransaction<T>(work: (masking: MaskingRepository) => Promise<T>): Promise<T>;
 }
 
-export function storeOf(database: Database): Store {
+export function storeOf(database: Database, planHash: string): Store {
   return {
-    records: recordsOf(database.session),
-    transaction: (work) => database.transaction((session) => work(recordsOf(session))),
+    records: recordsOf(database.session, planHash),
+    transaction: (work) => database.transaction((session) => work(recordsOf(session, planHash))),
+    maskingTransaction: (work) => database.sql.transaction((sql) => work(new MaskingRepository(sql, planHash))),
   };
 }
 
-function recordsOf(session: Session): Records {
+function recordsOf(session: Session, planHash: string): Records {
   return {
     plans: new PlanRepository(session),
     rounds: new RoundRepository(session),
+    masking: new MaskingRepository(sqlIn(session), planHash),
     published: new PublishedRepository(session),
     charges: new ChargeRepository(session),
     ledger: new LedgerRepository(session),

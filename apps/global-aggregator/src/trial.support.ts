@@ -37,6 +37,11 @@ export interface TrialServers {
   temporaryFolder(purpose: string): { readonly path: string; readonly remove: () => void };
 }
 
+export interface TrialOptions extends ExampleOptions {
+  /** Holders do not join the secure sum by themselves. */
+  readonly waitWithJoining?: boolean;
+}
+
 /** Begins trials and cleans up after them. */
 export class Trials {
   readonly #servers: TrialServers;
@@ -47,7 +52,7 @@ export class Trials {
   }
 
   /** Starts broker, database and services. `fault` applies to the global-aggregator. */
-  async begin(options?: ExampleOptions, fault?: string): Promise<Trial> {
+  async begin(options?: TrialOptions, fault?: string): Promise<Trial> {
     const { createDatabase: emptyDatabase, startNats, temporaryFolder } = this.#servers;
     const folder = temporaryFolder('trial');
     this.#cleanups.push(folder.remove);
@@ -115,7 +120,7 @@ export class Trial {
     });
   }
 
-  static async begin(place: Place, options: ExampleOptions = {}, fault?: string): Promise<Trial> {
+  static async begin(place: Place, options: TrialOptions = {}, fault?: string): Promise<Trial> {
     const federation = new ExampleFederation(options);
     const { ownerUrl } = place;
     const [{ url: brokerUrl }] = await Promise.all([
@@ -144,6 +149,7 @@ export class Trial {
         .filter((regions) => regions.length > 0)
         .map((regions) => trial.startRegional(regions)),
     ]);
+    if (!options.waitWithJoining) await Promise.all(trial.holders.map(({ masking }) => masking?.join()));
     return trial;
   }
 

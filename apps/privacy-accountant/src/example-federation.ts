@@ -49,6 +49,7 @@ export class ExampleFederation {
         trust: 'local',
         adjacency: 'add-or-remove-one-record',
         budgetShares: { model: 0.8, benchmarks: 0.2 },
+        secureSum: null,
       },
       stock: {
         ...{ featureSchema: 'example-v1', features: ['example'], target: 'a1a3', unit: 'kgCO2e/m2' },
@@ -87,7 +88,13 @@ export class ExampleFederation {
         confidence: 0.9,
         maxRelativeHalfWidth: 0.25,
       },
-      round: { quorum: 1, regionalDeadlineMs: 8000, globalDeadlineMs: 12000, clientsPerRegion: null },
+      round: {
+        quorum: 1,
+        regionalDeadlineMs: 8000,
+        globalDeadlineMs: 12000,
+        unmaskDeadlineMs: 4000,
+        clientsPerRegion: null,
+      },
     });
     this.planHash = toHex(sha256(canonicalBytes(this.plan as Json)));
   }

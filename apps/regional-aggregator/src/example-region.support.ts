@@ -15,7 +15,7 @@ import {
   type Update,
 } from '@fedcarbon/contracts';
 import { canonicalBytes, type Json, type Signer, toBase64Url, toHex } from '@fedcarbon/kernel';
-import { roundIdOf, roundShape } from '@fedcarbon/round';
+import { roundIdOf, roundShape, summationOf } from '@fedcarbon/round';
 import { generateKeyPem, sha256, signerFromPem } from '@fedcarbon/service';
 import type { RegionInPlan } from './messages.ts';
 import type { Incoming } from './region-collector.ts';
@@ -26,7 +26,10 @@ export class ExampleRegion {
   readonly #signers = new Map<string, Signer>();
   #sequence = 0;
 
-  constructor({ clientsPerRegion = null }: { readonly clientsPerRegion?: number | null } = {}) {
+  constructor({
+    clientsPerRegion = null,
+    masked = false,
+  }: { readonly clientsPerRegion?: number | null; readonly masked?: boolean } = {}) {
     const publicKey = (name: string) => toBase64Url(this.signer(name).publicKey);
     const event = (sensitivitySquared: number) => ({
       kind: 'discreteGaussian',
@@ -49,9 +52,15 @@ export class ExampleRegion {
       privacy: {
         epsilon: 1,
         delta: 1e-5,
-        trust: 'local',
+        trust: masked ? 'distributed' : 'local',
         adjacency: 'add-or-remove-one-record',
         budgetShares: { model: 0.8, benchmarks: 0.2 },
+        secureSum: masked
+          ? {
+              ...{ protocol: 'double-masking', minSurvivors: 3, maxColluding: 0, noiseDistanceDelta: 0 },
+              shareSigmaSquared: { model: 2048, benchmarks: 2048 },
+            }
+          : null,
       },
       stock: {
         ...{ featureSchema: 'example-v1', features: ['example'], target: 'a1a3', unit: 'kgCO2e/m2' },
@@ -69,11 +78,18 @@ export class ExampleRegion {
         layout: { edges: [0, 500, 1000], margins: [{ name: 'all', groups: ['all'] }] },
         ...{ nominalRecords: 400, bits: 16, event: event(1), confidence: 0.9, maxRelativeHalfWidth: 0.25 },
       },
-      round: { quorum: 1, regionalDeadlineMs: 8000, globalDeadlineMs: 12_000, clientsPerRegion },
+      round: {
+        quorum: 1,
+        regionalDeadlineMs: 8000,
+        globalDeadlineMs: 12_000,
+        unmaskDeadlineMs: 4000,
+        clientsPerRegion,
+      },
     });
     const [region] = plan.regions;
     if (region === undefined) throw new Error('the plan has no region');
-    this.place = { plan, planHash: toHex(sha256(canonicalBytes(plan as Json))), region };
+    const planHash = toHex(sha256(canonicalBytes(plan as Json)));
+    this.place = { plan, planHash, region, summation: summationOf(plan, planHash, sha256) };
   }
 
   signer(name: string): Signer {

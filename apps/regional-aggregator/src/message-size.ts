@@ -1,26 +1,9 @@
-import {
-  type CommitStatement,
-  type PlanMember,
-  type RoundOpened,
-  SIGNATURE_HEADER,
-  type Update,
-} from '@fedcarbon/contracts';
+import { type CommitStatement, type PlanMember, type RoundOpened, type Update } from '@fedcarbon/contracts';
 import { canonicalBytes, type Json } from '@fedcarbon/kernel';
+import { messageBytes } from '@fedcarbon/messaging';
 
 const SIGNATURE_LENGTH = 86;
 const DIGEST_LENGTH = 64;
-
-/** Bytes of a signed message: its body and its headers (version line, message id, signature, empty line), without the transport below. */
-export function messageBytes(bodyBytes: number, messageIdLength = DIGEST_LENGTH): number {
-  const header = (name: string, valueLength: number) => name.length + 2 + valueLength + 2;
-  return (
-    bodyBytes +
-    'NATS/1.0\r\n'.length +
-    header('Nats-Msg-Id', messageIdLength) +
-    header(SIGNATURE_HEADER, SIGNATURE_LENGTH) +
-    '\r\n'.length
-  );
-}
 
 /** Bytes of the message in which a member sent this update: everything in it follows from what is stored. */
 export function updateBytes(

@@ -1,10 +1,11 @@
 import { SUBJECTS } from '@fedcarbon/contracts';
 import { InvalidInputError, utf8 } from '@fedcarbon/kernel';
+import { messageBytes } from '@fedcarbon/messaging';
 import { sha256, verifySignature } from '@fedcarbon/service';
 import { describe, expect, it } from '@jest/globals';
 import { ExampleRegion } from './example-region.support.ts';
 import { openDecline, openUpdate, problemOf, senderOf } from './messages.ts';
-import { messageBytes, updateBytes } from './message-size.ts';
+import { updateBytes } from './message-size.ts';
 
 const example = new ExampleRegion();
 const { place } = example;

@@ -14,13 +14,14 @@ import {
   UPDATE_V1,
 } from '@fedcarbon/contracts';
 import { fromBase64Url, InvalidInputError, type Sha256, toHex, type VerifySignature } from '@fedcarbon/kernel';
-import { checkPayload, roundIdOf } from '@fedcarbon/round';
+import { lastIndex, roundIdOf, type Summation } from '@fedcarbon/round';
 
 /** A region's place in the plan. */
 export interface RegionInPlan {
   readonly plan: FederationPlan;
   readonly planHash: string;
   readonly region: FederationPlan['regions'][number];
+  readonly summation: Summation;
 }
 
 /** Largest value of the column; a holder opens a new attempt for each charge, so this many would have cost it any budget. */
@@ -50,8 +51,7 @@ export function checkRoundId({ plan, planHash }: RegionInPlan, statement: { plan
     });
   }
   const index = Number(roundId.split('-')[1]);
-  const { rounds, spareRounds } = plan.recipe;
-  if (roundId !== roundIdOf(planHash, index) || index > rounds + spareRounds + 1) {
+  if (roundId !== roundIdOf(planHash, index) || index > lastIndex(plan)) {
     throw new InvalidInputError(`the plan has no round ${roundId}`, { code: 'unknown_round' });
   }
 }
@@ -117,7 +117,7 @@ function openSenders<T extends { readonly holder: string }>(
  * attempt, the round's event and the digest of these very bytes.
  */
 export function problemOf(
-  { plan, planHash }: RegionInPlan,
+  { plan, planHash, summation }: RegionInPlan,
   { dataset }: PlanMember,
   opened: RoundOpened,
   { statement, payload, updateDigest }: ReadUpdate,
@@ -141,7 +141,7 @@ export function problemOf(
     return 'the commit is for another mechanism than the round has';
   }
   try {
-    checkPayload(opened, payload);
+    summation.checkUpdate(opened, payload);
   } catch (error) {
     if (error instanceof InvalidInputError) return error.message.slice(0, 200);
     throw error;

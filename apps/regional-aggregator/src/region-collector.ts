@@ -15,9 +15,9 @@ import {
   type Signer,
   type VerifySignature,
 } from '@fedcarbon/kernel';
+import { Batches } from '@fedcarbon/messaging';
 import type { NewOutboxMessage, RegionRoundRow } from '@fedcarbon/persistence';
-import { checkRoundOpened, pickClients } from '@fedcarbon/round';
-import { Batches } from './batches.ts';
+import { checkRoundOpened, membersInOrder, pickClients } from '@fedcarbon/round';
 import type { FaultPoint } from './fault-injection.ts';
 import { openDecline, openUpdate, problemOf, type RegionInPlan, senderOf } from './messages.ts';
 import { taskId } from './report.ts';
@@ -86,7 +86,8 @@ export class RegionCollector {
     const opened = openStatement(ROUND_OPENED_V1, signed, fromBase64Url(plan.keys.global), verifySignature);
     checkRoundOpened(plan, planHash, opened);
     const { roundId, seed } = opened;
-    const members = region.members.map(({ holder }) => holder);
+    const absent = new Set(opened.absent?.map((place) => membersInOrder(plan)[place]?.holder));
+    const members = region.members.map(({ holder }) => holder).filter((holder) => !absent.has(holder));
     const picked = pickClients(members, plan.round.clientsPerRegion, seed, sha256);
     // Counted from now on this clock: the members get their whole time whatever the clocks of the two tiers say.
     const deadlineAtMs = clock.nowMs() + plan.round.regionalDeadlineMs;

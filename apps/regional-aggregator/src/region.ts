@@ -9,6 +9,7 @@ import {
   publishSigned,
 } from '@fedcarbon/messaging';
 import { type Database, OutboxRepository } from '@fedcarbon/persistence';
+import { summationOf } from '@fedcarbon/round';
 import {
   ConfigurationError,
   type LoadedPlan,
@@ -63,7 +64,7 @@ export async function openRegion(
   });
   const faultPoint = faultInjection();
   const collector = new RegionCollector({
-    place: { plan, planHash, region },
+    place: { plan, planHash, region, summation: summationOf(plan, planHash, sha256) },
     store: storeOf(database, name, () => {
       faultPoint('settling');
     }),

@@ -1,4 +1,3 @@
-import { decodeIntegers, encodeIntegers, sumModulo } from '@fedcarbon/codec';
 import {
   DECLINE_V1,
   type PlanMember,
@@ -8,16 +7,17 @@ import {
   type RoundOpened,
 } from '@fedcarbon/contracts';
 import { toBase64Url } from '@fedcarbon/kernel';
-import { messageBytes, updateBytes } from './message-size.ts';
+import { messageBytes } from '@fedcarbon/messaging';
+import { updateBytes } from './message-size.ts';
 import type { RegionInPlan } from './messages.ts';
 import type { Situation } from './store.ts';
 
 /** Message id of a task. */
 export const taskId = (roundId: string, holder: string): string => `task:${roundId}:${holder}`;
 
-/** What a region sends on about a round: the modular sum of the accepted updates, every verdict so far, and who declined. */
+/** What a region sends on about a round: the sum of the accepted updates, every verdict so far, and who declined. */
 export function regionalReport(
-  { planHash, region }: RegionInPlan,
+  { planHash, region, summation }: RegionInPlan,
   opened: RoundOpened,
   { round, updates, declines }: Situation,
 ): RegionalReport {
@@ -26,13 +26,12 @@ export function regionalReport(
   );
   const accepted = inOrder.filter(({ verdict }) => verdict === 'accepted');
   const answered = new Set(accepted.map(({ holder }) => holder));
-  const none = new Uint32Array(opened.length);
-  const sum = sumModulo([none, ...accepted.map(({ payload }) => decodeIntegers(payload).values)], opened.bits);
+  const sum = summation.add(opened, new Map(accepted.map(({ holder, payload }) => [holder, payload])));
   return {
     planHash,
     roundId: round.roundId,
     region: region.name,
-    aggregate: toBase64Url(encodeIntegers(sum, opened.bits)),
+    aggregate: toBase64Url(sum),
     participants: accepted.map(({ holder, attempt, updateDigest }) => ({ holder, attempt, updateDigest })),
     verdicts: inOrder.map(({ receipt, receiptSignature }) => ({
       statement: readStatement(RECEIPT_V1, receipt),

@@ -3,6 +3,7 @@ export * from './config.ts';
 export * from './control/v1/start-request.ts';
 export * from './decline/v1/decline.ts';
 export * from './http/v1/answers.ts';
+export * from './masking/v1/masking.ts';
 export * from './plan.ts';
 export * from './primitives.ts';
 export * from './receipt/v1/receipt.ts';

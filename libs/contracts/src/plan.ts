@@ -3,6 +3,20 @@ import { MechanismEvent, Name, NonNegativeInt, PositiveInt, PublicKey, Sha256Hex
 
 const Fraction = z.number().gt(0).lt(1);
 
+/** How the sum of a round is computed so that nobody sees an update (trust `distributed`), and what each holder's share of the noise is. */
+export const SecureSumPlan = z.strictObject({
+  protocol: z.literal('double-masking'),
+  /** K_min: the sum of fewer holders than this is never opened; their noise alone is the noise that the accountant charges. */
+  minSurvivors: PositiveInt,
+  /** Survivors whose noise is not counted on, because they may know it or leave it out. */
+  maxColluding: NonNegativeInt,
+  /** Variance parameter of the discrete Gaussian noise that each holder adds, by purpose of the round. */
+  shareSigmaSquared: z.strictObject({ model: z.number().positive(), benchmarks: z.number().positive() }),
+  /** Part of the plan's delta: how far the sums of shares, over all rounds, are from the discrete Gaussians that the events stand for. */
+  noiseDistanceDelta: z.number().nonnegative(),
+});
+export type SecureSumPlan = z.infer<typeof SecureSumPlan>;
+
 /** Cells of the benchmark histogram; the same shape as `HistogramLayout` in @fedcarbon/benchmark. */
 export const BenchmarkLayout = z.strictObject({
   /** Public bin edges of the outcome, ascending, in the target's unit. */
@@ -39,6 +53,8 @@ export const FederationPlan = z.strictObject({
     adjacency: z.literal('add-or-remove-one-record'),
     /** Shares of mu^2, the square of the Gaussian's separation that the budget buys. */
     budgetShares: z.strictObject({ model: Fraction, benchmarks: Fraction }),
+    /** Exactly under trust `distributed`. */
+    secureSum: SecureSumPlan.nullable(),
   }),
   stock: z.strictObject({
     /** Versioned public bins of @fedcarbon/stock. */
@@ -77,6 +93,7 @@ export const FederationPlan = z.strictObject({
     nominalRecords: PositiveInt,
     /** Width of the integers of an update. */
     bits: PositiveInt.max(31),
+    /** What a round is charged: under trust `local` the noise of one holder, under `distributed` the least noise of a released sum. */
     event: MechanismEvent,
   }),
   benchmarks: z.strictObject({
@@ -92,6 +109,8 @@ export const FederationPlan = z.strictObject({
     quorum: PositiveInt,
     regionalDeadlineMs: PositiveInt,
     globalDeadlineMs: PositiveInt,
+    /** Under trust `distributed`, how long the holders' signatures, and then their answers, are waited for after the sum is closed. */
+    unmaskDeadlineMs: PositiveInt,
     /** How many clients a region picks for a round; null takes all. */
     clientsPerRegion: PositiveInt.nullable(),
   }),
@@ -107,6 +126,14 @@ export const PlanFile = z.strictObject({
   name: Name,
   description: z.string(),
   trust: z.enum(['local', 'distributed', 'none']),
+  /** Exactly under trust `distributed`; see `SecureSumPlan`. */
+  secureSum: z
+    .strictObject({
+      protocol: z.enum(['double-masking', 'two-servers']),
+      minSurvivors: PositiveInt,
+      maxColluding: NonNegativeInt.default(0),
+    })
+    .optional(),
   stock: z.strictObject({
     source: z.enum(['ecebd', 'uci-energy']),
     /** Use of the buildings, where the source tells it; the one that the source is read for when left out. */
@@ -166,6 +193,7 @@ export const PlanFile = z.strictObject({
     quorum: PositiveInt,
     regionalDeadlineMs: PositiveInt.default(8000),
     globalDeadlineMs: PositiveInt.default(12000),
+    unmaskDeadlineMs: PositiveInt.default(4000),
     clientsPerRegion: PositiveInt.nullable().default(null),
   }),
 });

@@ -37,7 +37,7 @@ export function statementKind<T>(kind: string, version: number, schema: z.ZodTyp
 }
 
 /** The bytes under the signature: a line that names the kind and version, then the canonical bytes (RFC 8785) of the statement. */
-function signedMessage(kind: StatementKind<unknown>, payload: Uint8Array): Uint8Array {
+export function signedMessage(kind: Pick<StatementKind<unknown>, 'kind' | 'version'>, payload: Uint8Array): Uint8Array {
   return concatBytes(utf8(`fedcarbon/${kind.kind}/v${String(kind.version)}\n`), payload);
 }
 

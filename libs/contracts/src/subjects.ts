@@ -3,9 +3,11 @@
  *
  * | stream      | subjects                          | written by        | read by                        |
  * | FC_ROUND    | fc.v1.round.>                     | global-aggregator | regions, benchmark-api         |
- * | FC_DOWN     | fc.v1.down.<holder>.>             | regions           | one durable consumer a holder  |
+ * | FC_DOWN     | fc.v1.down.<holder>.>             | regions; masking: | one durable consumer a holder  |
+ * |             |                                   | global-aggregator |                                |
  * | FC_UP       | fc.v1.up.<region>.<holder>.>      | holders           | one durable consumer a region  |
  * | FC_REGIONAL | fc.v1.regional.<region>           | regions           | global-aggregator              |
+ * | FC_MASKING  | fc.v1.masking.<holder>            | holders           | global-aggregator              |
  *
  * `fc.v1.accountant.<holder>.*` is request-reply without a stream: the answer lies in Postgres, so asking again is always right.
  */
@@ -17,6 +19,9 @@ export const SUBJECTS = {
   update: (region: string, holder: string) => `fc.v1.up.${region}.${holder}.update`,
   decline: (region: string, holder: string) => `fc.v1.up.${region}.${holder}.decline`,
   regionalReport: (region: string) => `fc.v1.regional.${region}`,
+  /** Masking messages (MASKING_V1) of a holder to the global-aggregator, and back. */
+  masking: (holder: string) => `fc.v1.masking.${holder}`,
+  maskingDown: (holder: string) => `fc.v1.down.${holder}.masking`,
   /** Request-reply from the operator (StartRequest). */
   controlStart: 'fc.v1.control.start',
   accountant: (holder: string, call: AccountantCall) => `fc.v1.accountant.${holder}.${call}`,
@@ -33,6 +38,8 @@ export const PATTERNS = {
   update: 'fc.v1.up.*.*.update',
   decline: 'fc.v1.up.*.*.decline',
   regionalReport: 'fc.v1.regional.*',
+  masking: 'fc.v1.masking.*',
+  maskingDown: 'fc.v1.down.*.masking',
   accountant: (call: AccountantCall) => `fc.v1.accountant.*.${call}`,
 } as const;
 
@@ -41,6 +48,7 @@ export const STREAMS = {
   down: { name: 'FC_DOWN', subjects: ['fc.v1.down.*.>'] },
   up: { name: 'FC_UP', subjects: ['fc.v1.up.*.*.>'] },
   regional: { name: 'FC_REGIONAL', subjects: ['fc.v1.regional.*'] },
+  masking: { name: 'FC_MASKING', subjects: ['fc.v1.masking.*'] },
 } as const;
 
 /** Durable consumers: who reads which part of which stream. `service` consumers are named after their reader. */
@@ -61,6 +69,7 @@ export const CONSUMERS = {
     filter: `fc.v1.down.${holder}.>`,
   }),
   global: () => ({ stream: STREAMS.regional.name, durable: 'global-aggregator', filter: 'fc.v1.regional.*' }),
+  masking: () => ({ stream: STREAMS.masking.name, durable: 'global-aggregator', filter: 'fc.v1.masking.*' }),
 } as const;
 export interface ConsumerSpec {
   readonly stream: string;

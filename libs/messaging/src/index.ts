@@ -1,3 +1,4 @@
+export { Batches } from './batches.ts';
 export { type BrokerConnection, brokerStatus, connectBroker, onReconnect, onSignal } from './connection.ts';
 export { BrokerAccessError, BrokerError, BrokerTimeoutError } from './errors.ts';
 export {
@@ -13,4 +14,5 @@ export { type BrokerRights, type BrokerService, permissionsFor } from './permiss
 export { type OutgoingMessage, publishSigned, requestSigned } from './publish.ts';
 export { REQUEST_REPLY, RequestServer, type RequestServerOptions, type SignedRequest } from './request-server.ts';
 export { type BrokerUser, natsServerConfig } from './server-config.ts';
+export { messageBytes } from './signed-message.ts';
 export { consumersOf, ensureStreams, type Federation, keepStreams } from './streams.ts';

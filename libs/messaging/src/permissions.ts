@@ -1,4 +1,12 @@
-import { type ConsumerSpec, CONSUMERS, STREAMS, SUBJECTS, brokerUser, inboxPrefix } from '@fedcarbon/contracts';
+import {
+  type ConsumerSpec,
+  CONSUMERS,
+  PATTERNS,
+  STREAMS,
+  SUBJECTS,
+  brokerUser,
+  inboxPrefix,
+} from '@fedcarbon/contracts';
 
 /** What a broker user may do; everything else is refused. */
 export interface BrokerRights {
@@ -40,7 +48,14 @@ const services: Readonly<
   Record<BrokerService, Omit<BrokerRights, 'subscribe'> & { readonly subscribe: readonly string[] }>
 > = {
   'global-aggregator': {
-    publish: [SUBJECTS.roundOpened, SUBJECTS.roundClosed, ...administration, ...reading(CONSUMERS.global())],
+    publish: [
+      SUBJECTS.roundOpened,
+      SUBJECTS.roundClosed,
+      PATTERNS.maskingDown,
+      ...administration,
+      ...reading(CONSUMERS.global()),
+      ...reading(CONSUMERS.masking()),
+    ],
     subscribe: [SUBJECTS.controlStart],
     allowResponses: true,
   },
@@ -58,6 +73,7 @@ export const permissionsFor = {
     publish: [
       SUBJECTS.update(region, holder),
       SUBJECTS.decline(region, holder),
+      SUBJECTS.masking(holder),
       SUBJECTS.accountant(holder, 'reserve'),
       SUBJECTS.accountant(holder, 'commit'),
       SUBJECTS.accountant(holder, 'history'),

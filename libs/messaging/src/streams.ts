@@ -65,6 +65,7 @@ export async function ensureStreams(
 export function consumersOf(federation: Federation): readonly ConsumerSpec[] {
   return [
     CONSUMERS.global(),
+    CONSUMERS.masking(),
     ...federation.regions.flatMap((region) => [
       CONSUMERS.regionRounds(region.name),
       CONSUMERS.regionUpdates(region.name),

@@ -1,3 +1,4 @@
+import type { Plan } from './generated/client.ts';
 import { clientOf, type Session, toColumn } from './session.ts';
 
 export interface PlanMemberRow {
@@ -22,6 +23,8 @@ export interface PlanRow {
   readonly body: Uint8Array;
   readonly status: 'open' | 'completed';
   readonly openedAtMs: number;
+  /** When the operator started it. */
+  readonly startedAtMs?: number | undefined;
 }
 
 /** Plans and their members. Written by global-aggregator. */
@@ -87,6 +90,15 @@ export class PlanRepository {
     return row ?? undefined;
   }
 
+  /** Notes that a plan was started. False when it was before. */
+  async start(planHash: string, startedAtMs: number): Promise<boolean> {
+    const { count } = await clientOf(this.#session).plan.updateMany({
+      where: { planHash, startedAt: null },
+      data: { startedAt: new Date(startedAtMs) },
+    });
+    return count === 1;
+  }
+
   /** Ends a plan. False when it was not open. */
   async complete(planHash: string): Promise<boolean> {
     const { count } = await clientOf(this.#session).plan.updateMany({
@@ -97,8 +109,13 @@ export class PlanRepository {
   }
 }
 
-function toPlan(row: { planHash: string; name: string; body: Uint8Array; status: string; openedAt: Date }): PlanRow {
-  const { planHash, name, body, openedAt } = row;
-  // The column's check constraint allows no other.
-  return { planHash, name, body, status: row.status as PlanRow['status'], openedAtMs: openedAt.getTime() };
+function toPlan(row: Plan): PlanRow {
+  const { planHash, name, body, openedAt, startedAt } = row;
+  return {
+    ...{ planHash, name, body },
+    // The column's check constraint allows no other.
+    status: row.status as PlanRow['status'],
+    openedAtMs: openedAt.getTime(),
+    startedAtMs: startedAt?.getTime(),
+  };
 }

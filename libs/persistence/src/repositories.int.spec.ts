@@ -3,6 +3,7 @@ import { testDatabase } from '@fedcarbon/testing';
 import {
   ChargeRepository,
   type Database,
+  MaskingRepository,
   type NewRound,
   OutboxRepository,
   PlanRepository,
@@ -10,6 +11,7 @@ import {
   RegionRepository,
   type RegionUpdateRow,
   RoundRepository,
+  sqlIn,
 } from './index.ts';
 import { type MigratedDatabase, migratedDatabase } from './testing/migrated-database.ts';
 
@@ -95,6 +97,44 @@ describe('repositories, as the roles that use them', () => {
     expect(await plans.complete(plan.planHash)).toBe(true);
     expect(await plans.complete(plan.planHash)).toBe(false);
     expect(await new PlanRepository(api.session).list()).toMatchObject([{ name: 'plan-1', status: 'completed' }]);
+  });
+
+  it('PlanRepository starts a plan once', async () => {
+    const { plan } = await openPlan('8');
+    const plans = new PlanRepository(global.session);
+    expect(await plans.start(plan.planHash, AT + 50)).toBe(true);
+    expect(await plans.start(plan.planHash, AT + 60)).toBe(false);
+    expect(await plans.find(plan.planHash)).toMatchObject({ startedAtMs: AT + 50 });
+  });
+
+  it('MaskingRepository keeps facts in order for good, on the driver and within a session', async () => {
+    const { plan } = await openPlan('9');
+    const fact = (value: number) => ({ fact: bytes(value, 0), bytesUp: value, bytesDown: 0, appendedAtMs: AT + value });
+    const message = { subject: 's', messageId: 'masking:1', payload: bytes(1), signature: bytes(2) };
+    await global.sql.transaction(async (sql) => {
+      const masking = new MaskingRepository(sql, plan.planHash);
+      expect(await masking.lockPlan()).toEqual({ status: 'open', startedAtMs: undefined });
+      await masking.append(0, [fact(1), fact(2)]);
+      await masking.enqueue([message, message]);
+    });
+    const three = await global.transaction(async (session) => {
+      const masking = new MaskingRepository(sqlIn(session), plan.planHash);
+      expect(await masking.lockPlan()).toEqual({ status: 'open', startedAtMs: undefined });
+      expect(await masking.from(1)).toEqual([fact(2)]);
+      await masking.append(2, [fact(3)]);
+      await masking.enqueue([message]);
+      return masking.from(0);
+    });
+    expect(three).toEqual([fact(1), fact(2), fact(3)]);
+    const outbox = new OutboxRepository(global.session, 'global');
+    const pending = await outbox.pending(10);
+    expect(pending).toMatchObject([message]);
+    await outbox.markPublished(pending.map(({ id }) => id));
+    const append = (from: number) => new MaskingRepository(global.sql, plan.planHash).append(from, [fact(4)]);
+    await expect(append(2)).rejects.toThrow(/duplicate key/);
+    for (const statement of ['DELETE FROM rounds.masking_fact', 'UPDATE rounds.masking_fact SET fact = fact']) {
+      await expect(db.owner.sql.query(statement, [])).rejects.toThrow(/append-only/);
+    }
   });
 
   it('RoundRepository keeps one round of a plan open and closes it once, for good', async () => {

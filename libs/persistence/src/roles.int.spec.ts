@@ -10,6 +10,7 @@ const RIGHTS: Readonly<Record<string, Partial<Record<GroupRole, string>>>> = {
   'rounds.round': { fc_global: 'SIU', fc_api: 'S' },
   'rounds.regional_report': { fc_global: 'SI' },
   'rounds.accepted_update': { fc_global: 'SI', fc_api: 'S' },
+  'rounds.masking_fact': { fc_global: 'SI' },
   'region.round': { fc_region: 'SIU' },
   'region.update': { fc_region: 'SI' },
   'region.declined': { fc_region: 'SI' },

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { mapDatabaseErrors } from './errors.ts';
+import { clientOf, type Session } from './session.ts';
 
 type SqlScalar = string | number | boolean | null | Uint8Array | Date;
 export type SqlValue = SqlScalar | readonly SqlScalar[];
@@ -44,6 +45,15 @@ export class SqlPool implements SqlSession {
       }
     });
   }
+}
+
+/** Statements in the transaction of a repository's session, slower than on the pool itself. */
+export function sqlIn(session: Session): SqlSession {
+  const client = clientOf(session);
+  return {
+    query: <Row extends SqlRow>(text: string, values: readonly SqlValue[]) =>
+      client.$queryRawUnsafe<Row[]>(text, ...values),
+  };
 }
 
 async function run<Row extends SqlRow>(

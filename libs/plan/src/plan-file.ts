@@ -22,14 +22,39 @@ export function parsePlanFile(value: unknown, source: string, overrides: { reado
   const refuse = (place: string, why: string): never => {
     throw new InvalidInputError(`${source}: ${place}: ${why}`);
   };
-  if (file.trust === 'distributed') {
-    refuse('trust', '"distributed" needs the secure sum, which is not available yet; use "local"');
-  }
   if (file.trust === 'none') {
     refuse(
       'trust',
-      '"none" adds no noise and is for in-process baselines only; a federation of services needs "local"',
+      '"none" adds no noise and is for in-process baselines only; a federation of services needs "distributed" or "local"',
     );
+  }
+  const { secureSum } = file;
+  if (file.trust !== 'distributed' && secureSum !== undefined) {
+    refuse('secureSum', `trust "${file.trust}" has no secure sum; leave it out or choose trust "distributed"`);
+  }
+  if (file.trust === 'distributed') {
+    if (secureSum === undefined) return refuse('secureSum', 'trust "distributed" needs it');
+    if (secureSum.protocol !== 'double-masking') {
+      refuse(
+        'secureSum.protocol',
+        `"${secureSum.protocol}" is a library so far, not available through the services yet; use "double-masking"`,
+      );
+    }
+    if (secureSum.maxColluding >= secureSum.minSurvivors) {
+      refuse(
+        'secureSum.maxColluding',
+        `must be below minSurvivors (${String(secureSum.minSurvivors)}), found ${String(secureSum.maxColluding)}: no noise could be counted on`,
+      );
+    }
+    if (file.round.quorum < secureSum.minSurvivors) {
+      refuse(
+        'round.quorum',
+        `${String(file.round.quorum)} is below secureSum.minSurvivors (${String(secureSum.minSurvivors)}): so small a sum is never opened`,
+      );
+    }
+    if (file.round.clientsPerRegion !== null) {
+      refuse('round.clientsPerRegion', 'must be null under trust "distributed": whoever is left out counts as lost');
+    }
   }
   const { total, perClient } = file.nominalRecords;
   if (perClient > total)

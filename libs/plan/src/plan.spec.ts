@@ -4,25 +4,27 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import type { PlanFile } from '@fedcarbon/contracts';
 import { InvalidInputError } from '@fedcarbon/kernel';
-import { analyticGaussianMu, epsilonOf, muSquaredOf } from '@fedcarbon/privacy';
+import { analyticGaussianMu, deltaOf, epsilonOf, muSquaredOf } from '@fedcarbon/privacy';
 import { parse } from 'yaml';
-import { type Enrolment, parsePlanFile, planHash, resolvePlan } from './index.ts';
+import { type Enrolment, parsePlanFile, planHash, planNoise, resolvePlan, trustAssumption } from './index.ts';
 
 const federations = join(import.meta.dirname, '../../../federations');
 const read = (name: string): unknown => parse(readFileSync(join(federations, name), 'utf8'));
 const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest();
 const publicKey = 'A'.repeat(43);
 
+/** As many members as the example plans count on: 5 in each region, or 9 where the holders are those that exist. */
 function enrol(file: PlanFile, clients = 5): Enrolment {
+  const count = (region: number) => (file.partition.kind === 'natural' ? (region === 0 ? 3 : 2) : clients);
   return {
     simulation: true,
     data: { kind: 'simulated', seed: 42 },
     keys: { global: publicKey, accountant: publicKey, checkpoint: publicKey },
     operatorKey: publicKey,
-    regions: file.regions.map(({ name }) => ({
+    regions: file.regions.map(({ name }, r) => ({
       name,
       publicKey,
-      members: Array.from({ length: clients }, (_, k) => ({
+      members: Array.from({ length: count(r) }, (_, k) => ({
         holder: `${name}-${String(k + 1)}`,
         dataset: 'stock',
         publicKey,
@@ -37,7 +39,8 @@ describe('the plans in federations/', () => {
     const plan = resolvePlan(file, enrol(file));
     const { rounds, spareRounds, event } = plan.recipe;
     const all = [{ ...event, steps: rounds + spareRounds }, plan.benchmarks.event];
-    const { epsilon } = epsilonOf(all, plan.privacy.delta);
+    const { secureSum } = plan.privacy;
+    const { epsilon } = epsilonOf(all, plan.privacy.delta - (secureSum?.noiseDistanceDelta ?? 0));
     expect(epsilon).toBeLessThanOrEqual(plan.privacy.epsilon);
     expect(epsilon).toBeGreaterThan(0.995 * plan.privacy.epsilon);
     const { model } = plan.privacy.budgetShares;
@@ -50,7 +53,7 @@ describe('the plans in federations/', () => {
     const hash = planHash(resolvePlan(file, enrol(file)), sha256);
     expect(planHash(resolvePlan(file, enrol(file)), sha256)).toBe(hash);
     expect(planHash(resolvePlan({ ...file, description: 'other words' }, enrol(file)), sha256)).toBe(hash);
-    expect(planHash(resolvePlan(file, enrol(file, 6)), sha256)).not.toBe(hash);
+    expect(planHash(resolvePlan(file, enrol(file, 4)), sha256)).not.toBe(hash);
     expect(planHash(resolvePlan({ ...file, name: 'other' }, enrol(file)), sha256)).not.toBe(hash);
   });
 
@@ -64,10 +67,89 @@ describe('the plans in federations/', () => {
   });
 });
 
+describe('noise shares', () => {
+  const file = parsePlanFile(read('ecebd-20.yaml'), 'plan');
+  const local = parsePlanFile(read('ecebd-20-local.yaml'), 'plan');
+  const withSecureSum = (minSurvivors: number, maxColluding = 0): PlanFile => ({
+    ...file,
+    secureSum: { protocol: 'double-masking', minSurvivors, maxColluding },
+    round: { ...file.round, quorum: 20 },
+  });
+
+  it('of the fewest honest survivors add up to exactly what is charged, which is what one holder adds under local trust', () => {
+    for (const [minSurvivors, maxColluding] of [
+      [14, 0],
+      [14, 5],
+      [20, 19],
+    ] as const) {
+      const { privacy, recipe, benchmarks } = resolvePlan(withSecureSum(minSurvivors, maxColluding), enrol(file));
+      const alone = resolvePlan(local, enrol(local));
+      const honest = minSurvivors - maxColluding;
+      expect(honest * (privacy.secureSum?.shareSigmaSquared.model ?? NaN)).toBe(recipe.event.sigmaSquared);
+      expect(honest * (privacy.secureSum?.shareSigmaSquared.benchmarks ?? NaN)).toBe(benchmarks.event.sigmaSquared);
+      // Rounding a share up to the next 1/64 adds at most honest / 64.
+      for (const [charged, whole] of [
+        [recipe.event.sigmaSquared, alone.recipe.event.sigmaSquared],
+        [benchmarks.event.sigmaSquared, alone.benchmarks.event.sigmaSquared],
+      ] as const) {
+        expect(charged).toBeGreaterThanOrEqual(whole);
+        expect(charged).toBeLessThan(whole + honest / 64);
+      }
+    }
+  });
+
+  it('are small enough for the secure sum to pay: larger steps, narrower integers', () => {
+    const [a, b] = [resolvePlan(file, enrol(file)), resolvePlan(local, enrol(local))];
+    // Noise in a sum of 20 falls by the square root of 14.
+    expect(a.recipe.stepSize / b.recipe.stepSize).toBeCloseTo(Math.sqrt(14), 3);
+    expect(a.recipe.bits).toBeLessThan(b.recipe.bits);
+  });
+
+  it('take their distance from a discrete Gaussian off delta', () => {
+    const request = {
+      ...{ epsilon: 3.5, delta: 1e-5 },
+      parts: {
+        model: { share: 0.8, sensitivitySquared: 6, steps: 20 },
+        benchmarks: { share: 0.2, sensitivitySquared: 2, steps: 1 },
+      },
+    };
+    const secureSum = { protocol: 'double-masking', minSurvivors: 7, maxColluding: 0 } as const;
+    const { eventSigmaSquared, shareSigmaSquared, secureSum: resolved } = planNoise(request, secureSum, 9);
+    // Shares as small as these are seen.
+    expect(shareSigmaSquared.benchmarks).toBeLessThan(3);
+    const { noiseDistanceDelta = NaN } = resolved ?? {};
+    expect(noiseDistanceDelta).toBeGreaterThan(1e-8);
+    const events = (['model', 'benchmarks'] as const).map((purpose) => ({
+      kind: 'discreteGaussian' as const,
+      sigmaSquared: eventSigmaSquared[purpose],
+      ...{ sensitivitySquared: request.parts[purpose].sensitivitySquared, steps: request.parts[purpose].steps },
+    }));
+    expect(deltaOf(events, 3.5).delta + noiseDistanceDelta).toBeLessThanOrEqual(1e-5);
+    expect(() => planNoise({ ...request, epsilon: 8 }, secureSum, 9)).toThrow(/privacy\.delta: 0\.00001 does not pay/);
+  });
+
+  it('are refused for sums that could be opened in two ways', () => {
+    const members = enrol(file);
+    expect(() => resolvePlan(withSecureSum(13), members)).toThrow(
+      /minSurvivors: must be 14 to 20 for 20 members, found 13/,
+    );
+    expect(() => resolvePlan(withSecureSum(21), members)).toThrow(/must be 14 to 20/);
+  });
+
+  it('have an assumption that can be said in one sentence', () => {
+    expect(trustAssumption(resolvePlan(withSecureSum(14, 3), enrol(file)))).toMatch(
+      /^At least 11 honest holders .*[^.]\.$/,
+    );
+    expect(trustAssumption(resolvePlan(local, enrol(local)))).toMatch(/^Every holder adds the full noise itself/);
+  });
+});
+
 describe('a plan file is refused, naming the place, with', () => {
-  const good = read('ecebd-20.yaml') as Record<string, Record<string, unknown>>;
+  const good = read('ecebd-20-local.yaml') as Record<string, Record<string, unknown>>;
   const withPrivacy = (change: object) => ({ ...good, privacy: { ...good['privacy'], ...change } });
   const withStock = (change: object) => ({ ...good, stock: { ...good['stock'], ...change } });
+  const masked = read('ecebd-20.yaml') as Record<string, Record<string, unknown>>;
+  const withSecureSum = (change: object) => ({ ...masked, secureSum: { ...masked['secureSum'], ...change } });
   const region = (name: string, ...countries: string[]) => ({ name, countries, clients: 5 });
   const cases: [string, unknown, RegExp][] = [
     ['an unknown key', { ...good, speling: 1 }, /speling/],
@@ -103,7 +185,24 @@ describe('a plan file is refused, naming the place, with', () => {
       /"a"/,
     ],
     ['a quorum above the clients', { ...good, round: { quorum: 21 } }, /round\.quorum: 21 is more than the 20/],
-    ['distributed trust', { ...good, trust: 'distributed' }, /trust: .*not available yet/],
+    ['distributed trust without a secure sum', { ...good, trust: 'distributed' }, /secureSum: .*needs it/],
+    ['a secure sum that nobody asked for', { ...good, secureSum: masked['secureSum'] }, /secureSum: trust "local"/],
+    [
+      'two servers',
+      withSecureSum({ protocol: 'two-servers' }),
+      /secureSum\.protocol: .*not available through the services/,
+    ],
+    [
+      'only colluders',
+      withSecureSum({ maxColluding: 14 }),
+      /secureSum\.maxColluding: must be below minSurvivors \(14\)/,
+    ],
+    ['survivors above the quorum', withSecureSum({ minSurvivors: 15 }), /round\.quorum: 14 is below .*\(15\)/],
+    [
+      'a choice of clients under a secure sum',
+      { ...masked, round: { ...masked['round'], clientsPerRegion: 4 } },
+      /round\.clientsPerRegion: must be null/,
+    ],
     ['no trust', { ...good, trust: 'none' }, /trust: "none"/],
     ['a range upside down', withStock({ yRange: [22, 2] }), /stock\.yRange/],
     ['another version', { ...good, version: 2 }, /version/],

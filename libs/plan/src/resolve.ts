@@ -1,8 +1,8 @@
 import { sensitivitySquared } from '@fedcarbon/benchmark';
-import { FederationPlan, parseStrict, type PlanFile } from '@fedcarbon/contracts';
+import { FederationPlan, parseStrict, type PlanFile, type Purpose } from '@fedcarbon/contracts';
 import { canonicalBytes, InvalidInputError, type Json, type Sha256, toHex } from '@fedcarbon/kernel';
 import { integerWidth, MOMENTUM, RESIDUAL_SCALE, STEP_CAP, STEP_KAPPA, stepSize } from '@fedcarbon/learning';
-import { calibrate } from '@fedcarbon/privacy';
+import { planNoise } from './noise.ts';
 import { benchmarkLayout, binCounts, stockView } from './stock-views.ts';
 import { checkQuorum } from './quorum.ts';
 import { stockUse } from './stock-source.ts';
@@ -37,19 +37,19 @@ export function resolvePlan(file: PlanFile, enrolment: Enrolment): FederationPla
   const { residualScale = RESIDUAL_SCALE, momentum = MOMENTUM, kappa = STEP_KAPPA } = file.recipe;
   const { epsilon, delta, budgetShares } = file.privacy;
   const features = bins.length;
-  const { parts } = calibrate({
-    epsilon,
-    delta,
-    parts: [
-      { share: budgetShares.model, sensitivitySquared: features, steps: rounds + spareRounds },
-      { share: budgetShares.benchmarks, sensitivitySquared: sensitivitySquared(layout), steps: 1 },
-    ],
-  });
-  const [modelNoise, benchmarkNoise] = parts;
-  if (modelNoise === undefined || benchmarkNoise === undefined)
-    throw new InvalidInputError('the calibration gave no noise');
-  // Local trust: every member adds the whole noise, so variances add up over members.
-  const sdOfSum = (sigmaSquared: number) => Math.sqrt(members * sigmaSquared);
+  const noise = planNoise(
+    {
+      ...{ epsilon, delta },
+      parts: {
+        model: { share: budgetShares.model, sensitivitySquared: features, steps: rounds + spareRounds },
+        benchmarks: { share: budgetShares.benchmarks, sensitivitySquared: sensitivitySquared(layout), steps: 1 },
+      },
+    },
+    file.secureSum,
+    members,
+  );
+  // Variances add up over members: planned for all of them taking part.
+  const sdOfSum = (purpose: Purpose) => Math.sqrt(members * noise.shareSigmaSquared[purpose]);
   const nominalTraining = Math.round(file.nominalRecords.total * (1 - file.partition.testShare));
   const event = (sigmaSquared: number, sensitivity: number) => ({
     kind: 'discreteGaussian' as const,
@@ -63,7 +63,10 @@ export function resolvePlan(file: PlanFile, enrolment: Enrolment): FederationPla
     simulation: enrolment.simulation,
     keys: enrolment.keys,
     operatorKey: enrolment.operatorKey,
-    privacy: { epsilon, delta, trust: file.trust, adjacency: 'add-or-remove-one-record', budgetShares },
+    privacy: {
+      ...{ epsilon, delta, trust: file.trust, adjacency: 'add-or-remove-one-record', budgetShares },
+      secureSum: noise.secureSum,
+    },
     stock: {
       featureSchema: file.stock.featureSchema,
       features: view.schema.features.map(({ name }) => name),
@@ -89,13 +92,13 @@ export function resolvePlan(file: PlanFile, enrolment: Enrolment): FederationPla
         nominalRecords: nominalTraining,
         rounds,
         features,
-        sigmaOfSum: sdOfSum(modelNoise.sigmaSquared),
+        sigmaOfSum: sdOfSum('model'),
         kappa,
         cap: STEP_CAP,
       }),
       nominalRecords: nominalTraining,
-      bits: integerWidth({ nominalRecords: nominalTraining, sdOfSum: sdOfSum(modelNoise.sigmaSquared) }),
-      event: event(modelNoise.sigmaSquared, features),
+      bits: integerWidth({ nominalRecords: nominalTraining, sdOfSum: sdOfSum('model') }),
+      event: event(noise.eventSigmaSquared.model, features),
     },
     benchmarks: {
       layout: {
@@ -103,8 +106,8 @@ export function resolvePlan(file: PlanFile, enrolment: Enrolment): FederationPla
         margins: layout.margins.map(({ name, groups }) => ({ name, groups: [...groups] })),
       },
       nominalRecords: file.nominalRecords.total,
-      bits: integerWidth({ nominalRecords: file.nominalRecords.total, sdOfSum: sdOfSum(benchmarkNoise.sigmaSquared) }),
-      event: event(benchmarkNoise.sigmaSquared, sensitivitySquared(layout)),
+      bits: integerWidth({ nominalRecords: file.nominalRecords.total, sdOfSum: sdOfSum('benchmarks') }),
+      event: event(noise.eventSigmaSquared.benchmarks, sensitivitySquared(layout)),
       confidence: file.benchmarks.confidence,
       maxRelativeHalfWidth: file.benchmarks.maxRelativeHalfWidth,
     },
@@ -116,9 +119,4 @@ export function resolvePlan(file: PlanFile, enrolment: Enrolment): FederationPla
 /** SHA-256 of the plan's canonical bytes, as hexadecimal: the name under which everybody knows the plan. */
 export function planHash(plan: FederationPlan, sha256: Sha256): string {
   return toHex(sha256(canonicalBytes(plan as Json)));
-}
-
-/** Standard deviation of the noise in one coordinate of the sum over `participants` members that each add the whole noise. */
-export function noiseSdOfSum(event: { readonly sigmaSquared: number }, participants: number): number {
-  return Math.sqrt(participants * event.sigmaSquared);
 }

@@ -9,7 +9,15 @@ import {
   stepFederation,
 } from './index.ts';
 
-const course: Course = { rounds: 3, spareRounds: 2, regions: 2, members: 10, quorum: 6, globalDeadlineMs: 1000 };
+const course: Course = {
+  rounds: 3,
+  spareRounds: 2,
+  regions: 2,
+  members: 10,
+  quorum: 6,
+  globalDeadlineMs: 1000,
+  masked: false,
+};
 const report = (index: number, region: string, participants: number, goneForGood = 0): FederationEvent => ({
   type: 'report',
   index,
@@ -17,11 +25,11 @@ const report = (index: number, region: string, participants: number, goneForGood
   tally: { participants, goneForGood },
 });
 
-function play(events: readonly (readonly [number, FederationEvent])[], from: Federation = notStarted) {
-  let federation = from;
+function play(events: readonly (readonly [number, FederationEvent])[], masked = false) {
+  let federation: Federation = notStarted;
   const effects: FederationEffect[] = [];
   for (const [atMs, event] of events) {
-    const step = stepFederation(course, federation, event, atMs);
+    const step = stepFederation({ ...course, masked }, federation, event, atMs);
     federation = step.federation;
     effects.push(...step.effects);
   }
@@ -32,6 +40,8 @@ function line(effect: FederationEffect): string {
   if (effect.type === 'openRound') return `open ${String(effect.index)} ${effect.purpose}`;
   if (effect.type === 'closeRound')
     return `close ${String(effect.index)} ${effect.outcome} ${String(effect.participants)}`;
+  if (effect.type === 'setUp') return 'set up';
+  if (effect.type === 'closeSum') return `sum ${String(effect.index)}`;
   return `complete ${effect.reason} ${String(effect.rounds)}`;
 }
 
@@ -136,5 +146,71 @@ describe('the course of a federation', () => {
         }
       }),
     );
+  });
+});
+
+describe('the course of a federation whose updates are masked', () => {
+  const start = [0, { type: 'start' }] as const;
+  const ready = [10, { type: 'ready' }] as const;
+  const opened = (index: number, participants = 10): FederationEvent => ({ type: 'opened', index, participants });
+  const abandoned = (index: number): FederationEvent => ({ type: 'abandoned', index, reason: 'too few' });
+  const rounds = (from: number, to: number) =>
+    Array.from({ length: to - from + 1 }, (_, k) => from + k).flatMap((index) => [
+      ...full(index, index),
+      [index * 10 + 2, opened(index)] as const,
+    ]);
+
+  it('sets the secure sum up, then runs each round in two stages', () => {
+    const { lines } = play([start, ready, ...rounds(1, 4)], true);
+    expect(lines).toEqual([
+      ...['set up', 'open 1 model'],
+      ...['sum 1', 'close 1 released 10', 'open 2 model'],
+      ...['sum 2', 'close 2 released 10', 'open 3 model'],
+      ...['sum 3', 'close 3 released 10', 'open 4 benchmarks'],
+      ...['sum 4', 'close 4 released 10', 'complete planned 3'],
+    ]);
+  });
+
+  it('ends without a round when the secure sum cannot be set up', () => {
+    const { lines, federation } = play([start, [5, { type: 'failed' }], ready], true);
+    expect(lines).toEqual(['set up', 'complete ended_early 0']);
+    expect(federation.completed).toBe(true);
+  });
+
+  it('opens no round before it is started and set up', () => {
+    expect(play([ready], true).lines).toEqual([]);
+    expect(play([start, start, [1, { type: 'tick' }], [2, opened(1)]], true).lines).toEqual(['set up']);
+  });
+
+  it('closes the sum at the deadline, and the round only as the secure sum says', () => {
+    const { lines } = play(
+      [
+        ...[start, ready, [11, report(1, 'north', 7)] as const, [20, opened(1)] as const],
+        ...[[1009, { type: 'tick' }] as const, [1010, { type: 'tick' }] as const, [5000, { type: 'tick' }] as const],
+        ...[[5001, opened(2)] as const, [5002, abandoned(2)] as const, [5003, abandoned(1)] as const],
+        ...[[5004, opened(1)] as const],
+      ],
+      true,
+    );
+    expect(lines).toEqual(['set up', 'open 1 model', 'sum 1', 'close 1 abandoned 7', 'open 2 model']);
+  });
+
+  it('makes up for an abandoned round from the spare ones, and ends when no quorum is left', () => {
+    const { lines } = play(
+      [
+        start,
+        ready,
+        ...full(1, 1),
+        [12, abandoned(1)],
+        [20, report(2, 'north', 2, 5)],
+        [21, report(2, 'south', 3)],
+        [22, abandoned(2)],
+      ],
+      true,
+    );
+    expect(lines).toEqual([
+      ...['set up', 'open 1 model', 'sum 1', 'close 1 abandoned 10'],
+      ...['open 2 model', 'sum 2', 'close 2 abandoned 5', 'complete ended_early 0'],
+    ]);
   });
 });

@@ -23,14 +23,31 @@ export interface Federation {
   /** Of the open round. */
   readonly deadlineAtMs: number;
   readonly completed: boolean;
+  /**
+   * Under a secure sum, what it is at: its holders exchange keys before the first round (`settingUp`); a round collects masked updates, then the masks come
+   * off (`unmasking`). Without one everything is `collecting`.
+   */
+  readonly stage: 'settingUp' | 'collecting' | 'unmasking';
 }
 
 export type FederationEvent =
   | { readonly type: 'start' }
   | { readonly type: 'report'; readonly index: number; readonly region: string; readonly tally: RegionTally }
-  | { readonly type: 'tick' };
+  | { readonly type: 'tick' }
+  /** The secure sum is set up. */
+  | { readonly type: 'ready' }
+  /** The secure sum cannot be set up. */
+  | { readonly type: 'failed' }
+  /** The sum of a round is open; `participants` are in it. */
+  | { readonly type: 'opened'; readonly index: number; readonly participants: number }
+  /** The sum of a round will never be open. */
+  | { readonly type: 'abandoned'; readonly index: number; readonly reason: string };
 
 export type FederationEffect =
+  /** Begin the exchange of keys, or wait for its end. */
+  | { readonly type: 'setUp' }
+  /** No more masked updates: settle who is in the sum and take the masks off. */
+  | { readonly type: 'closeSum'; readonly index: number }
   | { readonly type: 'openRound'; readonly index: number; readonly purpose: Purpose }
   | {
       readonly type: 'closeRound';
@@ -54,6 +71,8 @@ export type Course = Pick<FederationPlan['recipe'], 'rounds' | 'spareRounds'> & 
   readonly quorum: number;
   /** Time from opening to the global deadline. */
   readonly globalDeadlineMs: number;
+  /** Updates are masked: trust `distributed`. */
+  readonly masked: boolean;
 };
 
 /** The course that a plan prescribes. */
@@ -65,17 +84,27 @@ export function courseOf(plan: FederationPlan): Course {
     members: plan.regions.reduce((sum, { members }) => sum + members.length, 0),
     quorum: plan.round.quorum,
     globalDeadlineMs: plan.round.globalDeadlineMs,
+    masked: plan.privacy.trust === 'distributed',
   };
 }
 
 /** A federation before its first round. */
-export const notStarted: Federation = { rounds: [], reports: new Map(), deadlineAtMs: 0, completed: false };
+export const notStarted: Federation = {
+  rounds: [],
+  reports: new Map(),
+  deadlineAtMs: 0,
+  completed: false,
+  stage: 'collecting',
+};
 
 /**
  * One event of a federation. Rounds follow one another: model rounds until the planned number is released or the paid-for indices are used up, then one
  * round of benchmarks, then the end. A round closes when all regions have reported, or at the first event at or after its deadline; it is released when
  * at least `quorum` updates are in it, else abandoned: its charges stay, its index is not used again. Reports for another round than the open one, and
  * second reports of a region, change nothing.
+ *
+ * When updates are masked, the rounds begin once the secure sum is set up, and a round that would close has its sum closed instead; it ends as the secure
+ * sum says, which opens nothing below the quorum.
  */
 export function stepFederation(
   course: Course,
@@ -83,14 +112,49 @@ export function stepFederation(
   event: FederationEvent,
   nowMs: number,
 ): FederationStep {
-  if (federation.completed) return { federation, effects: [] };
+  const unchanged = { federation, effects: [] };
+  if (federation.completed) return unchanged;
   const open = federation.rounds.at(-1)?.outcome === 'open' ? federation.rounds.at(-1) : undefined;
-  if (open === undefined) {
-    return event.type === 'start' ? goOn(course, federation, nowMs) : { federation, effects: [] };
+  if (open === undefined) return begin(course, federation, event, nowMs) ?? unchanged;
+  if (federation.stage === 'unmasking') {
+    if (event.type === 'opened' && event.index === open.index) {
+      return close(course, federation, open, { participants: event.participants }, nowMs);
+    }
+    if (event.type === 'abandoned' && event.index === open.index) {
+      return close(course, federation, open, { participants: reported(federation), reason: event.reason }, nowMs);
+    }
+    return unchanged;
   }
   const heard = event.type === 'report' ? withReport(federation, open.index, event) : federation;
   if (heard.reports.size < course.regions && nowMs < heard.deadlineAtMs) return { federation: heard, effects: [] };
-  return close(course, heard, open, nowMs);
+  if (course.masked) {
+    return { federation: { ...heard, stage: 'unmasking' }, effects: [{ type: 'closeSum', index: open.index }] };
+  }
+  const participants = reported(heard);
+  const reason =
+    participants < course.quorum
+      ? `${String(participants)} updates, the quorum is ${String(course.quorum)}`
+      : undefined;
+  return close(course, heard, open, { participants, reason }, nowMs);
+}
+
+function begin(
+  course: Course,
+  federation: Federation,
+  event: FederationEvent,
+  nowMs: number,
+): FederationStep | undefined {
+  if (event.type === 'start' && federation.stage !== 'settingUp') {
+    if (!course.masked) return goOn(course, federation, nowMs);
+    return { federation: { ...federation, stage: 'settingUp' }, effects: [{ type: 'setUp' }] };
+  }
+  if (federation.stage !== 'settingUp') return undefined;
+  if (event.type === 'ready') return goOn(course, federation, nowMs);
+  return event.type === 'failed' ? complete(course, federation) : undefined;
+}
+
+function reported({ reports }: Federation): number {
+  return [...reports.values()].reduce((sum, tally) => sum + tally.participants, 0);
 }
 
 function withReport(
@@ -102,25 +166,30 @@ function withReport(
   return { ...federation, reports: new Map(federation.reports).set(region, tally) };
 }
 
-function close(course: Course, federation: Federation, open: RoundRecord, nowMs: number): FederationStep {
-  const tallies = [...federation.reports.values()];
-  const participants = tallies.reduce((sum, tally) => sum + tally.participants, 0);
-  const released = participants >= course.quorum;
+function close(
+  course: Course,
+  federation: Federation,
+  open: RoundRecord,
+  { participants, reason }: { readonly participants: number; readonly reason?: string | undefined },
+  nowMs: number,
+): FederationStep {
+  const outcome = reason === undefined ? 'released' : 'abandoned';
   const closing: FederationEffect = {
     type: 'closeRound',
     index: open.index,
     purpose: open.purpose,
-    outcome: released ? 'released' : 'abandoned',
+    outcome,
     participants,
-    ...(released ? {} : { reason: `${String(participants)} updates, the quorum is ${String(course.quorum)}` }),
+    ...(reason === undefined ? {} : { reason }),
   };
   const closed: Federation = {
     ...federation,
     reports: new Map(),
-    rounds: [...federation.rounds.slice(0, -1), { ...open, outcome: released ? 'released' : 'abandoned' }],
+    rounds: [...federation.rounds.slice(0, -1), { ...open, outcome }],
   };
-  const remaining = course.members - tallies.reduce((sum, tally) => sum + tally.goneForGood, 0);
-  const next = !released && remaining < course.quorum ? complete(course, closed) : goOn(course, closed, nowMs);
+  const gone = [...federation.reports.values()].reduce((sum, tally) => sum + tally.goneForGood, 0);
+  const hopeless = outcome === 'abandoned' && course.members - gone < course.quorum;
+  const next = hopeless ? complete(course, closed) : goOn(course, closed, nowMs);
   return { federation: next.federation, effects: [closing, ...next.effects] };
 }
 
@@ -137,6 +206,7 @@ function goOn(course: Course, federation: Federation, nowMs: number): Federation
       rounds: [...rounds, { ...next, outcome: 'open' }],
       reports: new Map(),
       deadlineAtMs: nowMs + course.globalDeadlineMs,
+      stage: 'collecting',
     },
     effects: [{ type: 'openRound', ...next }],
   };

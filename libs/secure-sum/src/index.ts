@@ -5,7 +5,7 @@ export type { Machine, Party, PersistEffect, RefuseEffect } from './machine.ts';
 export { maskingClient, type MaskingClientState } from './masking-client.ts';
 export { type MaskingCoordinatorState, phaseOf } from './coordinator-state.ts';
 export { maskingCoordinator } from './masking-coordinator.ts';
-export { addMasked, readMasked, type SumShape } from './partial-sum.ts';
+export { addMasked, readMasked, readPartial, type SumShape } from './partial-sum.ts';
 export type {
   ClientDependencies,
   ClientEffect,

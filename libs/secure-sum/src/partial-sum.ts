@@ -1,7 +1,7 @@
 import { sumModulo } from '@fedcarbon/codec';
 import { InvalidInputError } from '@fedcarbon/kernel';
 import type { Block } from './block.ts';
-import { decodeMasked, encodePartial, type Masked } from './v1/round-messages.ts';
+import { decodeMasked, decodePartial, encodePartial, type Masked, type Partial } from './v1/round-messages.ts';
 
 /** What the vectors of a round look like. */
 export interface SumShape {
@@ -18,6 +18,16 @@ export function readMasked(block: Block, sealedBytes: number, shape: SumShape, m
   const masked = decodeMasked(block, sealedBytes, message);
   checkShape(shape, masked);
   return masked;
+}
+
+/**
+ * Reads a region's `partial` message: whose vectors are in it (ascending), and their sum. Throws InvalidInputError unless it belongs to this round and has
+ * its shape.
+ */
+export function readPartial(block: Block, sealedBytes: number, shape: SumShape, message: Uint8Array): Partial {
+  const partial = decodePartial(block, sealedBytes, message);
+  checkShape(shape, partial);
+  return partial;
 }
 
 /** Throws InvalidInputError, saying what differs. */

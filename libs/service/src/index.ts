@@ -15,3 +15,4 @@ export {
   type ServiceTransport,
   startService,
 } from './run-service.ts';
+export { secureSumCrypto } from './secure-sum-crypto.ts';

@@ -1,4 +1,5 @@
 import type { FederationPlan } from '@fedcarbon/contracts';
+import { trustAssumption } from '@fedcarbon/plan';
 
 /** The first page: says in words what this is. */
 export function indexPage({ name, simulation, stock, privacy, regions }: FederationPlan): string {
@@ -13,7 +14,7 @@ export function indexPage({ name, simulation, stock, privacy, regions }: Federat
 <p>${String(holders)} data holders in ${String(regions.length)} regions train one model of buildings' ${stock.target.replaceAll('-', ' ')}
 (${stock.unit}) and release benchmark percentiles together. Their records never leave them; what leaves them is protected by differential
 privacy: at most epsilon ${String(privacy.epsilon)} at delta ${String(privacy.delta)} for each record of a data set, trust
-<em>${privacy.trust}</em>. Plan: <code>${name}</code>.</p>
+<em>${privacy.trust}</em>. ${trustAssumption({ privacy })} Plan: <code>${name}</code>.</p>
 ${about}
 <ul>
 <li><a href="docs">Every request, with a form to try it</a></li>

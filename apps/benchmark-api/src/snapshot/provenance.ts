@@ -1,4 +1,5 @@
 import type { FederationPlan, Provenance } from '@fedcarbon/contracts';
+import { trustAssumption } from '@fedcarbon/plan';
 import type { PlanScope } from './plan-scope.ts';
 import type { Records } from './records.ts';
 
@@ -17,6 +18,7 @@ export function provenanceOf(
     epsilonBudget: epsilon,
     delta,
     trust,
+    assumption: trustAssumption(plan),
     adjacency,
     groupPrivacy: groupPrivacy(plan),
     ledger: { size: ledger.size, root: ledger.root },

@@ -6,7 +6,7 @@ import { SnapshotKeeper } from './snapshot-keeper.ts';
 const scope = {
   plan: {
     ...{ name: 'example', simulation: true, stock: { data: { kind: 'private' } } },
-    privacy: { epsilon: 1, delta: 1e-5, trust: 'local' },
+    privacy: { epsilon: 1, delta: 1e-5, trust: 'local', secureSum: null },
     regions: [],
   },
   planHash: '00',

@@ -7,7 +7,8 @@ import { temporaryFolder } from '@fedcarbon/testing';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { silent } from '../site.support.ts';
 import type { FactOf } from './facts.ts';
-import { Journal, type JournalFile, type JournalOptions, JournalUnwritableError } from './journal.ts';
+import { type JournalFile, JournalUnwritableError } from './checked-lines.ts';
+import { Journal, type JournalOptions } from './journal.ts';
 import { LockedError } from './lock-file.ts';
 
 const planHash = 'a'.repeat(64);

@@ -35,11 +35,13 @@ export interface JournalState {
   readonly cap: BudgetCap | undefined;
   /** The accountant's history has been taken over; before that nothing may be trained. */
   readonly rebuilt: boolean;
+  /** Hashes of the plans in whose secure sum the holder has said hello. */
+  readonly joined: ReadonlySet<string>;
   /** By `<round id>/<attempt>`, in the order in which they were first heard of. */
   readonly attempts: ReadonlyMap<string, Attempt>;
 }
 
-export const EMPTY_STATE: JournalState = { cap: undefined, rebuilt: false, attempts: new Map() };
+export const EMPTY_STATE: JournalState = { cap: undefined, rebuilt: false, joined: new Set(), attempts: new Map() };
 
 /** A fact that contradicts those before it. Always a fault of ours or a damaged journal, never something a peer can bring about. */
 export class ContradictoryFactError extends FedcarbonError {
@@ -51,7 +53,7 @@ export class ContradictoryFactError extends FedcarbonError {
 /** The state after `facts`, in order. Throws ContradictoryFactError for a fact that cannot follow; the given state is never changed. */
 export function fold(state: JournalState, facts: Iterable<Fact>): JournalState {
   const attempts = new Map(state.attempts);
-  let { cap, rebuilt } = state;
+  let { cap, rebuilt, joined } = state;
   for (const fact of facts) {
     switch (fact.kind) {
       case 'journal':
@@ -67,11 +69,14 @@ export function fold(state: JournalState, facts: Iterable<Fact>): JournalState {
         rebuilt = true;
         for (const charge of fact.charges) put(attempts, rebuiltAttempt(charge));
         break;
+      case 'joined':
+        joined = new Set(joined).add(fact.planHash);
+        break;
       default:
         put(attempts, after(attempts.get(keyOf(fact)), fact));
     }
   }
-  return { cap, rebuilt, attempts };
+  return { cap, rebuilt, joined, attempts };
 }
 
 function rebuiltAttempt({ status, updateDigest, ...release }: FactOf<'rebuilt'>['charges'][number]): Attempt {
@@ -158,6 +163,14 @@ export function unansweredUpdates(state: JournalState, planHash: string): Attemp
   return [...state.attempts.values()].filter(
     (attempt) => attempt.status === 'committed' && attempt.receipt === undefined && attempt.planHash === planHash,
   );
+}
+
+/** Indices of the rounds of a plan in which bytes of this holder have left or may still leave. */
+export function releasedIndices(state: JournalState, planHash: string): number[] {
+  return [...state.attempts.values()].flatMap((attempt) => {
+    const released = attempt.status === 'prepared' || attempt.status === 'committed' || attempt.status === 'spent';
+    return released && attempt.planHash === planHash ? [Number(attempt.roundId.split('-')[1])] : [];
+  });
 }
 
 /** Whether the region has answered any update of the round: nothing more is to be sent for it. */

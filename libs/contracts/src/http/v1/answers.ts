@@ -16,6 +16,8 @@ export const Provenance = z.strictObject({
   epsilonBudget: z.number().positive(),
   delta: z.number().positive(),
   trust: z.enum(['local', 'distributed', 'none']),
+  /** What the released epsilon rests on, in one sentence. */
+  assumption: z.string(),
   adjacency: z.literal('add-or-remove-one-record'),
   /** A record reported by m holders is protected at the composition of m budgets. */
   groupPrivacy: z.string(),

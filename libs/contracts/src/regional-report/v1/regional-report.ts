@@ -9,7 +9,10 @@ export const RegionalReport = z.strictObject({
   planHash: Sha256Hex,
   roundId: RoundId,
   region: Name,
-  /** Packed modular sum (@fedcarbon/codec, v1); the sum of none is all zeros. */
+  /**
+   * Packed modular sum (@fedcarbon/codec, v1); the sum of none is all zeros. Under trust `distributed` the `partial` message of @fedcarbon/secure-sum; empty
+   * when nobody takes part.
+   */
   aggregate: Base64Url,
   /** In order of holder. Exactly the accepted ones. */
   participants: z.array(z.strictObject({ holder: Name, attempt: PositiveInt, updateDigest: Sha256Hex })),

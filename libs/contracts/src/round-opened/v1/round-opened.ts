@@ -1,5 +1,13 @@
 import { z } from 'zod';
-import { Base64Url, MechanismEvent, PositiveInt, Purpose, RoundId, Sha256Hex } from '../../primitives.ts';
+import {
+  Base64Url,
+  MechanismEvent,
+  NonNegativeInt,
+  PositiveInt,
+  Purpose,
+  RoundId,
+  Sha256Hex,
+} from '../../primitives.ts';
 import { statementKind } from '../../signed.ts';
 
 /** global-aggregator -> regions -> holders (the same bytes all the way): a round is open. Signed by `plan.keys.global`. */
@@ -17,6 +25,11 @@ export const RoundOpened = z.strictObject({
   bits: PositiveInt,
   /** Number of integers of an update. */
   length: PositiveInt,
+  /**
+   * Under trust `distributed`: members, by their place in the plan (by region, then in the region), that took no part in the exchange of keys and so cannot
+   * take part in any round. Left out when there are none.
+   */
+  absent: z.array(NonNegativeInt).min(1).optional(),
   /** Milliseconds since the epoch. */
   openedAtMs: PositiveInt,
   /** From `openedAtMs`; afterwards a region forwards what it has. */

@@ -9,7 +9,10 @@ export const Update = z.strictObject({
   roundId: RoundId,
   holder: Name,
   attempt: PositiveInt,
-  /** Packed integers (@fedcarbon/codec, v1); the commit's `updateDigest` is the SHA-256 of these bytes. */
+  /**
+   * Packed integers (@fedcarbon/codec, v1); under trust `distributed` the masked message of @fedcarbon/secure-sum. The commit's `updateDigest` is the
+   * SHA-256 of these bytes.
+   */
   payload: Base64Url,
   commit: embedded(CommitStatement),
 });

@@ -5,8 +5,8 @@ interface Waiting<T> {
 }
 
 /**
- * Handles items of one key one batch after the other: what comes in while a batch is at work makes up the next one. Updates of a round arrive together and
- * need the same row lock, so one transaction for all of them costs little more than for one.
+ * Handles items of one key one batch after the other: what comes in while a batch is at work makes up the next one. Messages about a round arrive together
+ * and need the same row lock, so one transaction for all of them costs little more than for one.
  */
 export class Batches<T> {
   readonly #handle: (key: string, items: readonly T[]) => Promise<void>;

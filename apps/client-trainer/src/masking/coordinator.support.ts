@@ -1,0 +1,141 @@
+import { fromBase64Url, InvalidInputError, toHex } from '@fedcarbon/kernel';
+import { openMasking, readStatement, signMasking, UPDATE_V1 } from '@fedcarbon/contracts';
+import { type Residues, toSigned } from '@fedcarbon/codec';
+import { maskingBlock, membersInOrder, roundShape, secureSumOf, sumShape } from '@fedcarbon/round';
+import {
+  addMasked,
+  type Block,
+  type CoordinatorEffect,
+  type CoordinatorEvent,
+  type Party,
+} from '@fedcarbon/secure-sum';
+import { secureSumCrypto, sha256, verifySignature } from '@fedcarbon/service';
+import type { TestFederation } from '../example-federation.support.ts';
+import { PlayedCrash, type Site } from '../site.support.ts';
+
+type Purpose = 'model' | 'benchmarks';
+type Outcome = Extract<CoordinatorEffect, { type: 'opened' | 'abandoned' | 'failed' }>;
+
+/** The other side of several sites' secure sum, in memory: coordinator and region. It redelivers to a site that crashes, once it runs again. */
+export class TestCoordinator {
+  readonly block: Block;
+  readonly outcomes: Outcome[] = [];
+  /** Codes of refusals, as `<holder> <code>`. */
+  readonly refusals: string[] = [];
+  crashes = 0;
+  /** Replaces a message to a site, or drops it. */
+  deliver: (holder: string, message: Uint8Array) => Uint8Array | undefined = (_, message) => message;
+  party: Party<CoordinatorEvent, CoordinatorEffect>;
+  readonly #federation: TestFederation;
+  readonly #sites: ReadonlyMap<string, Site>;
+  readonly #holders: readonly string[];
+  readonly #read = new Map<string, number>();
+  readonly #down: { readonly holder: string; readonly message: Uint8Array }[] = [];
+  readonly #masked = new Map<number, Uint8Array>();
+
+  constructor(federation: TestFederation, sites: ReadonlyMap<string, Site>) {
+    const { plan, planHash, keys } = federation;
+    this.#federation = federation;
+    this.#sites = sites;
+    this.#holders = membersInOrder(plan).map(({ holder }) => holder);
+    this.block = maskingBlock(plan, planHash, sha256);
+    const dependencies = { crypto: secureSumCrypto, signer: keys.global };
+    this.party = secureSumOf(plan, planHash, sha256).coordinator(dependencies);
+  }
+
+  /** Everybody says hello, and the block is set up. */
+  async setUp(): Promise<void> {
+    for (const site of this.#sites.values()) await this.#surviving(site, () => site.masking?.announce());
+    await this.settle();
+  }
+
+  /** Takes every site through a round; `absent` ones get no task. */
+  async round(index: number, purpose: Purpose = 'model', absent: readonly string[] = []): Promise<Outcome | undefined> {
+    const { plan } = this.#federation;
+    const { length, bits } = roundShape(plan, purpose);
+    this.step({ type: 'open', round: index - 1, length, bits });
+    const task = this.#federation.open(index, { purpose });
+    for (const [holder, site] of this.#sites) {
+      if (!absent.includes(holder)) await this.#surviving(site, () => site.trainer.onTask(task));
+    }
+    this.#masked.clear();
+    await this.settle();
+    const message = addMasked(this.block, 0, sumShape(plan, { index, purpose }), this.#masked);
+    this.step({ type: 'partial', message });
+    this.step({ type: 'deadline', phase: 'masked', round: index - 1 });
+    await this.settle();
+    return this.outcomes.at(-1);
+  }
+
+  /** Signed integers of the last opened sum. */
+  sum(bits: number): number[] {
+    const last = this.outcomes.at(-1) as { readonly sum?: Residues } | undefined;
+    return [...toSigned(last?.sum ?? new Uint32Array(), bits)];
+  }
+
+  step(event: CoordinatorEvent): void {
+    const { party, effects } = this.party.step(event);
+    this.party = party;
+    for (const effect of effects) {
+      if (effect.type === 'send' && effect.to !== 'helper') {
+        const { message } = effect;
+        for (const member of effect.to) this.#down.push({ holder: this.#holders[member] ?? '', message });
+      } else if (effect.type === 'refuse') this.refusals.push(`coordinator: ${effect.reason}`);
+      else if (effect.type !== 'persist' && effect.type !== 'ready' && effect.type !== 'send')
+        this.outcomes.push(effect);
+    }
+  }
+
+  /** Carries messages to and fro until nothing moves. */
+  async settle(): Promise<void> {
+    for (;;) {
+      this.#collect();
+      const next = this.#down.shift();
+      if (next === undefined) return;
+      const site = this.#sites.get(next.holder);
+      const message = this.deliver(next.holder, next.message);
+      if (site === undefined || message === undefined) continue;
+      const { planHash, keys } = this.#federation;
+      await this.#surviving(site, () => site.masking?.onMessage(signMasking(planHash, message, keys.global)));
+    }
+  }
+
+  #collect(): void {
+    const { plan, planHash } = this.#federation;
+    for (const [holder, site] of this.#sites) {
+      const from = this.#holders.indexOf(holder);
+      const key = fromBase64Url(membersInOrder(plan)[from]?.publicKey ?? '');
+      const fresh = site.sent.slice(this.#read.get(holder) ?? 0);
+      this.#read.set(holder, site.sent.length);
+      for (const sent of fresh) {
+        if (sent.subject === `fc.v1.masking.${holder}`) {
+          const message = openMasking(planHash, sent, key, verifySignature);
+          this.step({ type: 'message', from, message });
+        } else if (sent.subject.endsWith('.update')) {
+          const { payload, commit } = readStatement(UPDATE_V1, sent.payload);
+          const message = fromBase64Url(payload);
+          if (toHex(sha256(message)) !== commit.statement.updateDigest) throw new Error('not the charged bytes');
+          this.#masked.set(from, message);
+        }
+      }
+    }
+  }
+
+  /** As the broker does: what a site did not get to the end of comes again, unless it is refused for good. */
+  async #surviving(site: Site, work: () => Promise<void> | undefined): Promise<void> {
+    for (;;) {
+      try {
+        await work();
+        return;
+      } catch (error) {
+        if (error instanceof InvalidInputError) {
+          this.refusals.push(`${site.trainer.membership.member.holder} ${error.code}`);
+          return;
+        }
+        if (!(error instanceof PlayedCrash)) throw error;
+        this.crashes++;
+        await site.restart();
+      }
+    }
+  }
+}

@@ -1,0 +1,155 @@
+import { openMasking, signMasking, type SignedBytes, SUBJECTS } from '@fedcarbon/contracts';
+import {
+  fromBase64Url,
+  InvalidInputError,
+  type RandomSource,
+  type Sha256,
+  type Signer,
+  toHex,
+} from '@fedcarbon/kernel';
+import type { VerifySignature } from '@fedcarbon/kernel';
+import { maskingBlock, memberIndex } from '@fedcarbon/round';
+import {
+  type ClientEffect,
+  type ClientEvent,
+  type Machine,
+  maskingClient,
+  type MaskingClientState,
+  type SecureSumCrypto,
+} from '@fedcarbon/secure-sum';
+import type { Journal } from '../journal/journal.ts';
+import { releasedIndices } from '../journal/state.ts';
+import type { FaultPoint, HolderLink, Log } from '../ports.ts';
+import { SerialQueue } from '../serial-queue.ts';
+import type { Membership } from '../trainer.ts';
+import type { MaskingJournal } from './masking-journal.ts';
+
+export interface MaskingParts {
+  readonly membership: Pick<Membership, 'plan' | 'planHash' | 'member'>;
+  readonly journal: Journal;
+  readonly facts: MaskingJournal;
+  readonly link: HolderLink;
+  readonly signer: Signer;
+  readonly verify: VerifySignature;
+  readonly sha256: Sha256;
+  readonly crypto: SecureSumCrypto;
+  /** A CSPRNG: the seed of all masks of the block is read from it. */
+  readonly random: RandomSource;
+  readonly log: Log;
+  readonly faultPoint: (point: FaultPoint) => void;
+}
+
+type Send = Extract<ClientEffect, { type: 'send' }>;
+
+/**
+ * A holder as a party of its plan's secure sum. It carries out what the party asks for, in order: a fact is on disk before anything that follows from it
+ * leaves, so that after a crash the holder repeats itself and never says anything else. Masked vectors leave as updates, once they are charged.
+ *
+ * A holder that has lost its facts, or finds older ones than its journal tells of, could contradict itself; it takes no part in the block any more.
+ */
+export class MaskingHost {
+  readonly #parts: MaskingParts;
+  readonly #machine: Machine<MaskingClientState, ClientEvent, ClientEffect>;
+  readonly #queue = new SerialQueue();
+  #state: MaskingClientState;
+  #repeats = 0;
+
+  constructor(parts: MaskingParts) {
+    const { membership, sha256, crypto, signer, random, facts } = parts;
+    const { plan, planHash, member } = membership;
+    this.#parts = parts;
+    const block = maskingBlock(plan, planHash, sha256);
+    this.#machine = maskingClient(block, memberIndex(plan, member.holder), { crypto, signer, random });
+    this.#state = facts.facts.reduce((state, fact) => this.#machine.apply(state, fact), this.#machine.initial);
+  }
+
+  /** The block is set up: vectors can be masked. */
+  get ready(): boolean {
+    return this.#state.peers !== undefined;
+  }
+
+  /** Why the holder takes no part in the block any more, if so. */
+  get lost(): string | undefined {
+    const { journal, membership, facts } = this.#parts;
+    const { planHash } = membership;
+    const { seed, rounds } = this.#state;
+    const forgotten = releasedIndices(journal.state, planHash).find((index) => !rounds.has(index - 1));
+    if (forgotten === undefined && (seed !== undefined || !journal.state.joined.has(planHash))) return undefined;
+    return forgotten === undefined || seed === undefined
+      ? `the masking facts ${facts.path} are lost; the holder takes no further part in the plan`
+      : `the masking facts ${facts.path} do not know round ${String(forgotten)}: they are older than the journal; the holder takes no further part in the plan`;
+  }
+
+  /** Says (again) what the set-up of the block waits for from this holder, if anything. Throws what the link throws. */
+  announce(): Promise<void> {
+    return this.#queue.run(async () => {
+      if (this.ready || this.lost !== undefined) return;
+      await this.#step({ type: this.#state.setup === undefined ? 'join' : 'resume' }, String(this.#repeats++));
+    });
+  }
+
+  /** After a restart: sends again what may not have arrived. Throws what the link throws. */
+  resume(): Promise<void> {
+    return this.#queue.run(async () => {
+      if (this.ready && this.lost === undefined) await this.#step({ type: 'resume' });
+    });
+  }
+
+  /** Takes a message of the coordinator. Throws InvalidInputError for one that is not the coordinator's, or that the party refuses. */
+  onMessage(signed: SignedBytes): Promise<void> {
+    return this.#queue.run(async () => {
+      const { membership, verify } = this.#parts;
+      const { plan, planHash } = membership;
+      const message = openMasking(planHash, signed, fromBase64Url(plan.keys.global), verify);
+      const { lost } = this;
+      if (lost !== undefined) throw new InvalidInputError(lost, { code: 'masking_lost' });
+      await this.#step({ type: 'message', message });
+    });
+  }
+
+  /**
+   * The masked message of a round, counted from 0. `values`, noise included, is called at most once a round, whatever happens: the message is on disk before
+   * anybody sees it, and later calls return it again. Throws InvalidInputError when the party cannot mask.
+   */
+  contribute(round: number, bits: number, values: () => Int32Array): Promise<Uint8Array> {
+    return this.#queue.run(async () => {
+      const known = this.#state.rounds.get(round);
+      if (known !== undefined) return known.masked;
+      await this.#step({ type: 'contribute', round, bits, values: values() });
+      const masked = this.#state.rounds.get(round)?.masked;
+      if (masked === undefined) throw new InvalidInputError(`round ${String(round)} was not masked`);
+      return masked;
+    });
+  }
+
+  async #step(event: ClientEvent, repetition?: string): Promise<void> {
+    const { facts, faultPoint, journal, membership } = this.#parts;
+    const { state, effects } = this.#machine.step(this.#state, event);
+    for (const effect of effects) {
+      if (effect.type !== 'persist') continue;
+      await facts.append(effect.fact);
+      faultPoint('after-masking-fact');
+    }
+    this.#state = state;
+    for (const effect of effects) {
+      if (effect.type !== 'send' || effect.kind === 'masked') continue;
+      if (!journal.state.joined.has(membership.planHash)) {
+        await journal.append({ kind: 'joined', planHash: membership.planHash });
+      }
+      await this.#send(effect, repetition);
+      faultPoint('after-masking-send');
+    }
+    const refused = effects.find((effect) => effect.type === 'refuse');
+    if (refused !== undefined) throw new InvalidInputError(refused.reason, { code: 'masking_refused' });
+  }
+
+  /** The same message has the same id, so that the broker stores it once; a repetition that is meant to arrive again has another. */
+  async #send({ kind, message }: Send, repetition = ''): Promise<void> {
+    const { membership, link, signer, sha256, log } = this.#parts;
+    const { planHash, member } = membership;
+    const signed = signMasking(planHash, message, signer);
+    const id = toHex(sha256(signed.payload));
+    await link.publish(SUBJECTS.masking(member.holder), signed, repetition === '' ? id : `${id}-${repetition}`);
+    log.info({ kind, bytes: signed.payload.length }, 'masking message sent');
+  }
+}

@@ -1,0 +1,97 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { toHex } from '@fedcarbon/kernel';
+import { temporaryFolder } from '@fedcarbon/testing';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { JournalUnwritableError } from '../journal/checked-lines.ts';
+import { silent } from '../site.support.ts';
+import { MaskingJournal, type MaskingJournalOptions } from './masking-journal.ts';
+
+const planHash = 'a'.repeat(64);
+const fact = (n: number) => new Uint8Array(40).fill(n);
+
+describe('MaskingJournal', () => {
+  let folder: ReturnType<typeof temporaryFolder>;
+  const opened: MaskingJournal[] = [];
+  beforeEach(() => {
+    folder = temporaryFolder('masking');
+  });
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((journal) => journal.close()));
+    folder.remove();
+  });
+  const openJournal = async (options: Partial<MaskingJournalOptions> = {}) => {
+    const journal = await MaskingJournal.open({
+      ...{ dir: folder.path, holder: 'alder', dataset: 'stock', planHash, log: silent },
+      ...options,
+    });
+    opened.push(journal);
+    return journal;
+  };
+  const filled = async (facts: number) => {
+    const journal = await openJournal();
+    for (let n = 1; n <= facts; n++) await journal.append(fact(n));
+    await journal.close();
+    return journal.path;
+  };
+  const hex = ({ facts }: MaskingJournal) => facts.map(toHex);
+
+  it('gives back its facts in order, and begins with none', async () => {
+    expect((await openJournal()).facts).toEqual([]);
+    await opened.pop()?.close();
+    await filled(3);
+    expect(hex(await openJournal())).toEqual([1, 2, 3].map((n) => toHex(fact(n))));
+  });
+
+  it('drops a last fact that was cut short at any byte', async () => {
+    const path = await filled(2);
+    const whole = readFileSync(path);
+    const lastLine = whole.lastIndexOf('\n', whole.length - 2) + 1;
+    for (const kept of [lastLine + 1, lastLine + 17, whole.length - 1]) {
+      writeFileSync(path, whole.subarray(0, kept));
+      const journal = await openJournal();
+      expect(hex(journal)).toEqual([toHex(fact(1))]);
+      await journal.append(fact(2));
+      await journal.close();
+      expect(readFileSync(path)).toEqual(whole);
+    }
+  });
+
+  it('refuses a changed, a missing and a repeated fact, and names the line', async () => {
+    const path = await filled(3);
+    const lines = readFileSync(path, 'utf8').split('\n');
+    const changed = (lines[2] ?? '').slice(0, -1) + (lines[2]?.endsWith('A') === true ? 'B' : 'A');
+    for (const [damaged, line] of [
+      [lines.toSpliced(2, 1, changed), 3],
+      [lines.toSpliced(2, 1), 3],
+      [lines.toSpliced(2, 0, lines[2] ?? ''), 4],
+    ] as const) {
+      writeFileSync(path, damaged.join('\n'));
+      await expect(openJournal()).rejects.toThrow(
+        new RegExp(
+          `line ${String(line)}: the checksum does not fit; restore the file, or delete it: the holder then takes`,
+        ),
+      );
+    }
+  });
+
+  it('is one for each plan, and refuses another holder', async () => {
+    const path = await filled(1);
+    expect((await openJournal({ planHash: 'b'.repeat(64) })).path).not.toBe(path);
+    await expect(openJournal({ holder: 'birch' })).rejects.toMatchObject({ code: 'journal_of_another' });
+    await expect(openJournal({ planHash: `${'a'.repeat(12)}${'b'.repeat(52)}` })).rejects.toMatchObject({
+      code: 'journal_of_another',
+    });
+  });
+
+  it('takes nothing after it could not write', async () => {
+    const openFile = () =>
+      Promise.resolve({
+        ...{ write: () => Promise.reject(new Error('ENOSPC: no space left on device')) },
+        ...{ datasync: () => Promise.resolve(), truncate: () => Promise.resolve(), close: () => Promise.resolve() },
+      });
+    await filled(1);
+    const journal = await openJournal({ openFile });
+    await expect(journal.append(fact(2))).rejects.toThrow(/cannot be written \(ENOSPC/);
+    await expect(journal.append(fact(2))).rejects.toBeInstanceOf(JournalUnwritableError);
+  });
+});

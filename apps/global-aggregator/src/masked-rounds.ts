@@ -1,0 +1,280 @@
+import { encodeIntegers } from '@fedcarbon/codec';
+import {
+  openMasking,
+  readStatement,
+  REGIONAL_REPORT_V1,
+  type RegionalReport,
+  type SignedBytes,
+} from '@fedcarbon/contracts';
+import { fromBase64Url, InvalidInputError, type Json } from '@fedcarbon/kernel';
+import { Batches, messageBytes } from '@fedcarbon/messaging';
+import type { RoundRow } from '@fedcarbon/persistence';
+import {
+  courseOf,
+  type Federation,
+  type FederationEvent,
+  memberIndex,
+  membersInOrder,
+  phaseDeadlineMs,
+  stepFederation,
+  sumShape,
+} from '@fedcarbon/round';
+import { type CoordinatorEvent, kindOf, type MessageKind } from '@fedcarbon/secure-sum';
+import type { FederationParts } from './federation-runner.ts';
+import { tallyOf } from './regional-reports.ts';
+import { type CarriedOut, RoundClosing, type OpenedSum } from './round-closing.ts';
+import type { Records } from './store.ts';
+import { type CoordinatorTurn, type CoordinatorView, type Outcome, SumCoordinator } from './sum-coordinator.ts';
+
+/** What holders may say to the coordinator. Masked vectors go to their region. */
+const FROM_HOLDERS: readonly (MessageKind | undefined)[] = ['hello', 'shares', 'consent', 'answer'];
+
+/** One thing that happens to the coordinator. */
+interface Incident {
+  readonly event: CoordinatorEvent;
+  readonly bytesUp?: number;
+}
+
+/** What a transaction over all records works with. */
+interface Context {
+  readonly records: Records;
+  readonly closing: RoundClosing;
+  readonly nowMs: number;
+  readonly startedAtMs: number | undefined;
+}
+
+/**
+ * The rounds of a plan under trust `distributed`: the secure sum's coordinator and the course of rounds, moved on together. Every transaction takes the
+ * plan's lock, catches up with the coordinator's facts, steps, and writes facts, messages and what becomes of the round at once: a sum is never open without
+ * its round closed, and a round never open without the coordinator knowing.
+ */
+export class MaskedRounds {
+  readonly #parts: FederationParts;
+  readonly #coordinator: SumCoordinator;
+  readonly #batches = new Batches<Incident>((_, incidents) => this.#step(() => incidents));
+  #startedAtMs: number | undefined;
+
+  constructor(parts: FederationParts) {
+    this.#parts = parts;
+    this.#coordinator = new SumCoordinator(parts);
+  }
+
+  /** Takes a message of a holder to the coordinator. Throws InvalidInputError for one that can never be right. */
+  async onMessage(holder: string, signed: SignedBytes): Promise<void> {
+    const { plan, planHash, verifySignature } = this.#parts;
+    const from = memberIndex(plan, holder);
+    const publicKey = fromBase64Url(membersInOrder(plan)[from]?.publicKey ?? '');
+    const message = openMasking(planHash, signed, publicKey, verifySignature);
+    const kind = kindOf(message);
+    if (!FROM_HOLDERS.includes(kind)) {
+      throw new InvalidInputError(`${holder}: the coordinator takes no ${kind ?? 'unknown'} message from a holder`);
+    }
+    const bytesUp = messageBytes(signed.payload.length);
+    await this.#batches.add(planHash, { event: { type: 'message', from, message }, bytesUp });
+  }
+
+  /** Starts the plan: the exchange of keys, or the first round when that is over. Repeating it changes nothing. */
+  async start(): Promise<void> {
+    const { plan, planHash, log } = this.#parts;
+    await this.#turn(async (turn, { records, closing, nowMs }) => {
+      if (!(await records.plans.start(planHash, nowMs))) return [];
+      closing.enter({ kind: 'federation.opened', planHash, plan: plan as Json, keys: plan.keys });
+      log.info({ planHash, members: courseOf(plan).members }, 'federation started');
+      const { dealers } = turn.view.state;
+      return dealers === undefined ? [] : [{ type: 'ready', members: dealers }];
+    });
+  }
+
+  /** Says again what may have been lost. */
+  async resume(): Promise<void> {
+    await this.#step(() => [{ event: { type: 'resume' } }]);
+  }
+
+  /** Members, by place in the plan, that are not in the secure sum. */
+  async absent(): Promise<number[]> {
+    return absentOf(this.#parts, (await this.#coordinator.look(this.#parts.store.records.masking)).state.dealers);
+  }
+
+  /** When the coordinator will have waited long enough for holders; undefined while it waits for none. */
+  async deadlineAtMs(): Promise<number | undefined> {
+    const { plan, planHash, store } = this.#parts;
+    this.#startedAtMs ??= (await store.records.plans.find(planHash))?.startedAtMs;
+    const { phase, phaseSinceMs } = await this.#coordinator.look(store.records.masking);
+    return phase && phaseDeadlineMs(plan, phase, phaseSinceMs, this.#startedAtMs);
+  }
+
+  /** Ends a phase whose time is over. */
+  async giveUpWaiting(): Promise<void> {
+    const { plan, clock } = this.#parts;
+    await this.#step(({ phase, phaseSinceMs, state }, startedAtMs) => {
+      const deadlineMs = phase && phaseDeadlineMs(plan, phase, phaseSinceMs, startedAtMs);
+      if (phase === undefined || deadlineMs === undefined || clock.nowMs() < deadlineMs) return [];
+      const round = state.round?.shape.round;
+      return [{ event: { type: 'deadline', phase, ...(round === undefined ? {} : { round }) } }];
+    });
+  }
+
+  /** Closes the sum of a round that all regions have reported, or whose deadline has passed: who is in it is settled then. */
+  async closeSum(roundId: string): Promise<void> {
+    await this.#turn(async (turn, { records, nowMs }) => {
+      const open = (await records.rounds.find(roundId)) as RoundRow;
+      const round = open.index - 1;
+      if (open.status !== 'open' || turn.view.phase !== 'masked') return [];
+      const reports = await reportsOf(records, open);
+      const federation = federationOf([open], reports, 'collecting');
+      const { effects } = stepFederation(courseOf(this.#parts.plan), federation, { type: 'tick' }, nowMs);
+      if (effects[0]?.type !== 'closeSum') return [];
+      const partials = reports.flatMap(({ aggregate }) =>
+        aggregate === '' ? [] : [{ event: { type: 'partial' as const, message: fromBase64Url(aggregate) } }],
+      );
+      return stepAll(turn, [...partials, { event: { type: 'deadline', phase: 'masked', round } }]);
+    });
+  }
+
+  /** Steps the coordinator; when that comes to something, the course of rounds as well. `choose` looks at how things are under the plan's lock. */
+  async #step(choose: (view: CoordinatorView, startedAtMs: number | undefined) => readonly Incident[]): Promise<void> {
+    const { store, clock, faultPoint } = this.#parts;
+    const nowMs = clock.nowMs();
+    // Most steps change the coordinator alone.
+    const kept = await store.maskingTransaction(async (masking) => {
+      const [row, turn] = await Promise.all([masking.lockPlan(), this.#coordinator.turn(masking, nowMs)]);
+      if (row?.status !== 'open') return 'nothing';
+      const outcomes = stepAll(turn, choose(turn.view, row.startedAtMs));
+      if (outcomes.length > 0 && row.startedAtMs !== undefined) return 'more';
+      this.#report(turn);
+      if (!turn.changed) return 'nothing';
+      await turn.write(masking);
+      faultPoint(`masking-unsaved-${turn.view.phase ?? 'idle'}`);
+      return turn;
+    });
+    if (kept === 'nothing') return;
+    if (kept === 'more') {
+      return this.#turn((turn, { startedAtMs }) => stepAll(turn, choose(turn.view, startedAtMs)));
+    }
+    this.#done(kept);
+  }
+
+  /** One transaction over all records. `work` steps the coordinator and returns what that came to. */
+  async #turn(work: (turn: CoordinatorTurn, context: Context) => Outcome[] | Promise<Outcome[]>): Promise<void> {
+    const { store, clock, log, faultPoint } = this.#parts;
+    const nowMs = clock.nowMs();
+    const done = await store.transaction(async (records) => {
+      const row = await records.masking.lockPlan();
+      if (row?.status !== 'open') return undefined;
+      const turn = await this.#coordinator.turn(records.masking, nowMs);
+      const closing = new RoundClosing(this.#parts, records, nowMs);
+      const outcomes = await work(turn, { records, closing, nowMs, startedAtMs: row.startedAtMs });
+      let carriedOut: CarriedOut = {};
+      for (const outcome of outcomes) carriedOut = await this.#follow(outcome, turn, records, closing, nowMs);
+      this.#report(turn);
+      await turn.write(records.masking);
+      const checkpoint = await closing.sealIfAny();
+      if (carriedOut.closed !== undefined) faultPoint('closing');
+      faultPoint(`masking-unsaved-${turn.view.phase ?? 'idle'}`);
+      return { turn, checkpoint, ...carriedOut };
+    });
+    if (done === undefined) return;
+    done.checkpoint?.committed();
+    this.#done(done.turn);
+    const { closed, open } = done;
+    if (closed === undefined || open === undefined) return;
+    faultPoint('closed');
+    log.info(
+      {
+        ...{ roundId: open.roundId, purpose: closed.purpose, outcome: closed.outcome },
+        ...{ participants: closed.participants, durationMs: nowMs - open.openedAtMs, tookMs: clock.nowMs() - nowMs },
+        ...(closed.reason === undefined ? {} : { reason: closed.reason }),
+      },
+      'round closed',
+    );
+  }
+
+  #report({ refusals }: CoordinatorTurn): void {
+    for (const reason of refusals) this.#parts.log.warn({ reason }, 'masking message refused');
+  }
+
+  /** The turn's transaction stands. */
+  #done(turn: CoordinatorTurn): void {
+    turn.committed();
+    this.#parts.committed();
+    this.#parts.faultPoint(`masking-saved-${turn.view.phase ?? 'idle'}`);
+  }
+
+  /** What the coordinator has come to moves the course of rounds on. */
+  async #follow(
+    outcome: Outcome,
+    turn: CoordinatorTurn,
+    records: Records,
+    closing: RoundClosing,
+    nowMs: number,
+  ): Promise<CarriedOut> {
+    const { plan, planHash, log } = this.#parts;
+    if (outcome.type === 'failed') log.warn({ reason: outcome.reason }, 'the secure sum cannot be set up');
+    const rounds = await records.rounds.list(planHash);
+    const open = rounds.at(-1)?.status === 'open' ? rounds.at(-1) : undefined;
+    if (outcome.type === 'ready' && rounds.length > 0) return {};
+    const all = open === undefined ? [] : await reportsOf(records, open);
+    const reports = outcome.type === 'opened' ? this.#within(all, outcome.survivors) : all;
+    const { dealers } = turn.view.state;
+    // Whoever is not in the secure sum takes no part in this plan any more.
+    const course = { ...courseOf(plan), members: dealers?.length ?? 0 };
+    const federation = federationOf(rounds, reports, open === undefined ? 'settingUp' : 'unmasking');
+    const { effects } = stepFederation(course, federation, eventOf(outcome), nowMs);
+    const sum: OpenedSum = {
+      bytes: turn.view.bytesOfEnded,
+      ...(outcome.type === 'opened' && open !== undefined ? { aggregate: encodeIntegers(outcome.sum, open.bits) } : {}),
+    };
+    const absent = absentOf(this.#parts, dealers);
+    const carriedOut = await closing.carryOut(effects, { rounds, reports, sum, absent });
+    if (carriedOut.opened !== undefined) turn.step({ type: 'open', ...sumShape(plan, carriedOut.opened) });
+    return carriedOut;
+  }
+
+  /** Reports whose updates are in the sum. One that came after the sum was closed is never read. */
+  #within(reports: readonly RegionalReport[], survivors: readonly number[]): RegionalReport[] {
+    const { plan } = this.#parts;
+    return reports.filter(({ participants }) =>
+      participants.every(({ holder }) => survivors.includes(memberIndex(plan, holder))),
+    );
+  }
+}
+
+function stepAll(turn: CoordinatorTurn, incidents: readonly Incident[]): Outcome[] {
+  return incidents.flatMap(({ event, bytesUp }) => turn.step(event, bytesUp));
+}
+
+async function reportsOf(records: Records, { roundId }: RoundRow): Promise<RegionalReport[]> {
+  const rows = await records.rounds.reports(roundId);
+  return rows.map(({ payload }) => readStatement(REGIONAL_REPORT_V1, payload));
+}
+
+function federationOf(
+  rounds: readonly RoundRow[],
+  reports: readonly RegionalReport[],
+  stage: Federation['stage'],
+): Federation {
+  return {
+    rounds: rounds.map(({ index, purpose, status }) => ({ index, purpose, outcome: status })),
+    reports: new Map(reports.map((report) => [report.region, tallyOf(report)])),
+    deadlineAtMs: rounds.at(-1)?.deadlineAtMs ?? 0,
+    completed: false,
+    stage,
+  };
+}
+
+/** Rounds are counted from 1 in the plan, from 0 in the secure sum. */
+function eventOf(outcome: Outcome): FederationEvent {
+  switch (outcome.type) {
+    case 'opened':
+      return { type: 'opened', index: outcome.round + 1, participants: outcome.survivors.length };
+    case 'abandoned':
+      return { type: 'abandoned', index: outcome.round + 1, reason: outcome.reason };
+    default:
+      return { type: outcome.type };
+  }
+}
+
+function absentOf({ plan }: FederationParts, dealers: readonly number[] | undefined): number[] {
+  if (dealers === undefined) return [];
+  return membersInOrder(plan).flatMap((_, member) => (dealers.includes(member) ? [] : [member]));
+}

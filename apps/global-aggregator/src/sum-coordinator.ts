@@ -1,0 +1,196 @@
+import { type ByteCounts, type FederationPlan, signMasking, SUBJECTS } from '@fedcarbon/contracts';
+import { type Sha256, type Signer, toHex } from '@fedcarbon/kernel';
+import { messageBytes } from '@fedcarbon/messaging';
+import type { MaskingFactRow, MaskingRepository, NewOutboxMessage } from '@fedcarbon/persistence';
+import { maskingBlock, membersInOrder } from '@fedcarbon/round';
+import {
+  type CoordinatorEffect,
+  type CoordinatorEvent,
+  type Machine,
+  maskingCoordinator,
+  type MaskingCoordinatorState,
+  type Phase,
+  phaseOf,
+  type SecureSumCrypto,
+} from '@fedcarbon/secure-sum';
+
+interface CoordinatorParts {
+  readonly plan: FederationPlan;
+  readonly planHash: string;
+  readonly signer: Signer;
+  readonly sha256: Sha256;
+  readonly crypto: SecureSumCrypto;
+}
+
+/** What the coordinator tells the course of rounds. */
+export type Outcome = Extract<CoordinatorEffect, { type: 'ready' | 'opened' | 'abandoned' | 'failed' }>;
+
+/** The coordinator as the facts up to some point make it. */
+export interface CoordinatorView {
+  readonly state: MaskingCoordinatorState;
+  /** Number of facts behind it. */
+  readonly facts: number;
+  /** What it waits for; undefined between rounds. */
+  readonly phase: Phase | undefined;
+  readonly phaseSinceMs: number;
+  /** Between holders and coordinator since the last round ended; the exchange of keys counts towards the first. */
+  readonly bytes: ByteCounts;
+  /** Those of the round that ended last. */
+  readonly bytesOfEnded: ByteCounts;
+}
+
+const NO_BYTES: ByteCounts = { up: 0, down: 0 };
+const HASH_DIGITS = 16;
+
+/**
+ * Keeps the secure sum's coordinator (@fedcarbon/secure-sum) in the database: its facts are appended in the transaction of the step, and the messages that
+ * follow go through the outbox. The state in memory is only what has been read or committed; every transaction catches up first, so instances may be several.
+ */
+export class SumCoordinator {
+  readonly #parts: CoordinatorParts;
+  readonly #machine: Machine<MaskingCoordinatorState, CoordinatorEvent, CoordinatorEffect>;
+  #view: CoordinatorView;
+
+  constructor(parts: CoordinatorParts) {
+    const { plan, planHash, sha256, crypto, signer } = parts;
+    this.#parts = parts;
+    this.#machine = maskingCoordinator(maskingBlock(plan, planHash, sha256), { crypto, signer });
+    const state = this.#machine.initial;
+    this.#view = {
+      ...{ state, facts: 0, phase: phaseOf(state), phaseSinceMs: 0 },
+      ...{ bytes: NO_BYTES, bytesOfEnded: NO_BYTES },
+    };
+  }
+
+  /** As the database has it now. */
+  async look(masking: MaskingRepository): Promise<CoordinatorView> {
+    const known = this.#view;
+    this.#remember(this.#fold(known, await masking.from(known.facts)));
+    return this.#view;
+  }
+
+  /** Begins a turn in a transaction that holds the plan's lock. */
+  async turn(masking: MaskingRepository, nowMs: number): Promise<CoordinatorTurn> {
+    const known = this.#view;
+    const rows = await masking.from(known.facts);
+    return new CoordinatorTurn(this.#parts, this.#machine, this.#fold(known, rows), nowMs, (view) => {
+      this.#remember(view);
+    });
+  }
+
+  #fold(view: CoordinatorView, rows: readonly MaskingFactRow[]): CoordinatorView {
+    return rows.reduce(
+      (before, { fact, bytesUp, bytesDown, appendedAtMs }) =>
+        after(before, this.#machine.apply(before.state, fact), 1, appendedAtMs, { up: bytesUp, down: bytesDown }),
+      view,
+    );
+  }
+
+  #remember(view: CoordinatorView): void {
+    if (view.facts > this.#view.facts) this.#view = view;
+  }
+}
+
+/** Steps of the coordinator within one transaction. */
+export class CoordinatorTurn {
+  readonly #parts: CoordinatorParts;
+  readonly #machine: Machine<MaskingCoordinatorState, CoordinatorEvent, CoordinatorEffect>;
+  readonly #nowMs: number;
+  readonly #remember: (view: CoordinatorView) => void;
+  readonly #first: number;
+  readonly #facts: MaskingFactRow[] = [];
+  readonly #messages: NewOutboxMessage[] = [];
+  /** Events that were not acted upon, and why. */
+  readonly refusals: string[] = [];
+  view: CoordinatorView;
+
+  constructor(
+    parts: CoordinatorParts,
+    machine: Machine<MaskingCoordinatorState, CoordinatorEvent, CoordinatorEffect>,
+    view: CoordinatorView,
+    nowMs: number,
+    remember: (view: CoordinatorView) => void,
+  ) {
+    this.#parts = parts;
+    this.#machine = machine;
+    this.view = view;
+    this.#first = view.facts;
+    this.#nowMs = nowMs;
+    this.#remember = remember;
+  }
+
+  /** One event, which a message of `bytesUp` bytes brought. */
+  step(event: CoordinatorEvent, bytesUp = 0): Outcome[] {
+    const { state, effects } = this.#machine.step(this.view.state, event);
+    const facts: Uint8Array[] = [];
+    const outcomes: Outcome[] = [];
+    let bytesDown = 0;
+    for (const effect of effects) {
+      if (effect.type === 'persist') facts.push(effect.fact);
+      else if (effect.type === 'refuse') this.refusals.push(effect.reason);
+      else if (effect.type === 'send') bytesDown += this.#send(effect);
+      else outcomes.push(effect);
+    }
+    if (facts.length > 0) {
+      // Repeated messages change nothing and are not counted again.
+      const bytes = { up: bytesUp, down: bytesDown };
+      this.view = after(this.view, state, facts.length, this.#nowMs, bytes);
+      facts.forEach((fact, i) => {
+        const { up, down } = i === 0 ? bytes : NO_BYTES;
+        this.#facts.push({ fact, bytesUp: up, bytesDown: down, appendedAtMs: this.#nowMs });
+      });
+    }
+    return outcomes;
+  }
+
+  /** Returns the bytes of the messages. */
+  #send({ to, message }: Extract<CoordinatorEffect, { type: 'send' }>): number {
+    const { plan, planHash, signer, sha256 } = this.#parts;
+    if (to === 'helper') throw new Error('double masking has no helper');
+    const signed = signMasking(planHash, message, signer);
+    const digest = toHex(sha256(signed.payload)).slice(0, HASH_DIGITS);
+    const members = membersInOrder(plan);
+    let bytes = 0;
+    for (const member of to) {
+      const holder = members[member]?.holder ?? '';
+      // A message that is sent again is a message of its own: the first one may be lost.
+      const messageId = `masking:${holder}:${digest}:${String(this.#nowMs)}`;
+      this.#messages.push({ subject: SUBJECTS.maskingDown(holder), messageId, ...signed });
+      bytes += messageBytes(signed.payload.length, messageId.length);
+    }
+    return bytes;
+  }
+
+  /** Whether there is anything to write. */
+  get changed(): boolean {
+    return this.#facts.length > 0 || this.#messages.length > 0;
+  }
+
+  /** Appends the facts and leaves the messages in the outbox. */
+  async write(masking: MaskingRepository): Promise<void> {
+    await Promise.all([masking.append(this.#first, this.#facts), masking.enqueue(this.#messages)]);
+  }
+
+  /** The transaction stands. */
+  committed(): void {
+    this.#remember(this.view);
+  }
+}
+
+function after(
+  before: CoordinatorView,
+  state: MaskingCoordinatorState,
+  facts: number,
+  nowMs: number,
+  bytes: ByteCounts,
+): CoordinatorView {
+  const phase = phaseOf(state);
+  const sum = { up: before.bytes.up + bytes.up, down: before.bytes.down + bytes.down };
+  const ended = before.state.round !== undefined && state.round === undefined;
+  return {
+    ...{ state, phase, facts: before.facts + facts },
+    phaseSinceMs: phase === before.phase ? before.phaseSinceMs : nowMs,
+    bytes: ended ? NO_BYTES : sum,
+    bytesOfEnded: ended ? sum : before.bytesOfEnded,
+  };
+}
