@@ -255,6 +255,43 @@ describe('a masked federation whose services are killed', () => {
     expect((await trial.verify()).findings).toEqual([]);
   });
 
+  it('completes after the broker was killed in every phase of a round, and forgot what it held in memory', async () => {
+    const brokers: Awaited<ReturnType<typeof startNats>>[] = [];
+    const trial = await begin({
+      ...{ minSurvivors: 3, quorum: 4, rounds: 4, spareRounds: 0 },
+      ...{ regionalDeadlineMs: 20_000, globalDeadlineMs: 25_000, unmaskDeadlineMs: 20_000 },
+      broker: async (options) => {
+        const nats = await startNats(options);
+        brokers.push(nats);
+        return nats;
+      },
+    });
+    const [broker] = brokers;
+    const [holder] = trial.holders;
+    if (broker === undefined || holder?.masking === undefined) throw new Error('no broker');
+    const crashes: Promise<void>[] = [];
+    const crash = () => crashes.push(broker.kill9().then(() => broker.restart()));
+    holder.script = async (self, task) => {
+      const update = await self.update(task);
+      if (task.index === 1 && crashes.length === 0) crash();
+      await self.send(update);
+    };
+    holder.masking.mute = (kind, index) => {
+      if (kind === 'consent' && index === 2 && crashes.length === 1) crash();
+      if (kind === 'answer' && index === 3 && crashes.length === 2) crash();
+      return false;
+    };
+    await trial.requestStart();
+    await trial.completed();
+    await Promise.all(crashes);
+    expect(crashes).toHaveLength(3);
+    expect((await outcomes(trial)).map(([, ...rest]) => rest)).toEqual(
+      Array.from({ length: 5 }, () => ['released', 4]),
+    );
+    await expectRightSums(trial);
+    expect((await trial.verify()).findings).toEqual([]);
+  });
+
   it('opens each sum once though two global-aggregators run', async () => {
     const trial = await begin({ minSurvivors: 3, quorum: 3, regionalDeadlineMs: 3000, globalDeadlineMs: 6000 });
     await trial.startGlobal();

@@ -143,22 +143,22 @@ export class CoordinatorTurn {
     return outcomes;
   }
 
-  /** Returns the bytes of the messages. */
+  /** Returns the bytes that holders get. */
   #send({ to, message }: Extract<CoordinatorEffect, { type: 'send' }>): number {
     const { plan, planHash, signer, sha256 } = this.#parts;
     if (to === 'helper') throw new Error('double masking has no helper');
+    if (to.length === 0) return 0;
     const signed = signMasking(planHash, message, signer);
     const digest = toHex(sha256(signed.payload)).slice(0, HASH_DIGITS);
     const members = membersInOrder(plan);
-    let bytes = 0;
-    for (const member of to) {
-      const holder = members[member]?.holder ?? '';
-      // A message that is sent again is a message of its own: the first one may be lost.
-      const messageId = `masking:${holder}:${digest}:${String(this.#nowMs)}`;
-      this.#messages.push({ subject: SUBJECTS.maskingDown(holder), messageId, ...signed });
-      bytes += messageBytes(signed.payload.length, messageId.length);
-    }
-    return bytes;
+    const [only] = to.length === 1 ? to : [];
+    // What many are to have goes to everybody at once; the others do not act on it.
+    const holder = only === undefined ? '_' : (members[only]?.holder ?? '');
+    const subject = only === undefined ? SUBJECTS.maskingDownToAll : SUBJECTS.maskingDown(holder);
+    // A message that is sent again is a message of its own: the first one may be lost.
+    const messageId = `masking:${holder}:${digest}:${String(this.#nowMs)}`;
+    this.#messages.push({ subject, messageId, ...signed });
+    return (only === undefined ? members.length : 1) * messageBytes(signed.payload.length, messageId.length);
   }
 
   /** Whether there is anything to write. */

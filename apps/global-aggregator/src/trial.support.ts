@@ -40,6 +40,8 @@ export interface TrialServers {
 export interface TrialOptions extends ExampleOptions {
   /** Holders do not join the secure sum by themselves. */
   readonly waitWithJoining?: boolean;
+  /** Starts another broker than the usual. */
+  readonly broker?: TrialServers['startNats'];
 }
 
 /** Begins trials and cleans up after them. */
@@ -60,7 +62,7 @@ export class Trials {
       ownerUrl: await emptyDatabase(),
       folder: folder.path,
       startBroker: async (config: string) => {
-        const nats = await startNats({ config });
+        const nats = await (options?.broker ?? startNats)({ config });
         this.#cleanups.push(() => nats.stop());
         return nats;
       },

@@ -22,6 +22,8 @@ export const SUBJECTS = {
   /** Masking messages (MASKING_V1) of a holder to the global-aggregator, and back. */
   masking: (holder: string) => `fc.v1.masking.${holder}`,
   maskingDown: (holder: string) => `fc.v1.down.${holder}.masking`,
+  /** To all holders at once; no holder can have this name. */
+  maskingDownToAll: 'fc.v1.down._.masking',
   /** Request-reply from the operator (StartRequest). */
   controlStart: 'fc.v1.control.start',
   accountant: (holder: string, call: AccountantCall) => `fc.v1.accountant.${holder}.${call}`,
@@ -43,12 +45,16 @@ export const PATTERNS = {
   accountant: (call: AccountantCall) => `fc.v1.accountant.*.${call}`,
 } as const;
 
+/**
+ * Streams bridge outages on disk. Masking messages of holders are kept in memory until they are read: whoever misses one after a crash of the broker asks for it
+ * again, and a round waits for twenty of them twice.
+ */
 export const STREAMS = {
   round: { name: 'FC_ROUND', subjects: ['fc.v1.round.>'] },
   down: { name: 'FC_DOWN', subjects: ['fc.v1.down.*.>'] },
   up: { name: 'FC_UP', subjects: ['fc.v1.up.*.*.>'] },
   regional: { name: 'FC_REGIONAL', subjects: ['fc.v1.regional.*'] },
-  masking: { name: 'FC_MASKING', subjects: ['fc.v1.masking.*'] },
+  masking: { name: 'FC_MASKING', subjects: ['fc.v1.masking.*'], inMemory: true },
 } as const;
 
 /** Durable consumers: who reads which part of which stream. `service` consumers are named after their reader. */
@@ -66,7 +72,7 @@ export const CONSUMERS = {
   holder: (holder: string) => ({
     stream: STREAMS.down.name,
     durable: `holder-${holder}`,
-    filter: `fc.v1.down.${holder}.>`,
+    filter: [`fc.v1.down.${holder}.>`, SUBJECTS.maskingDownToAll],
   }),
   global: () => ({ stream: STREAMS.regional.name, durable: 'global-aggregator', filter: 'fc.v1.regional.*' }),
   masking: () => ({ stream: STREAMS.masking.name, durable: 'global-aggregator', filter: 'fc.v1.masking.*' }),
@@ -74,7 +80,8 @@ export const CONSUMERS = {
 export interface ConsumerSpec {
   readonly stream: string;
   readonly durable: string;
-  readonly filter: string;
+  /** Subjects that the consumer gets: one, or several that do not overlap. */
+  readonly filter: string | readonly string[];
 }
 
 /** Broker user of a holder, a region or a service; reply inboxes are private to it. */

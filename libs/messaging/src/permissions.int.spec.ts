@@ -47,6 +47,7 @@ const writers: Record<string, string[]> = {
   [SUBJECTS.regionalReport('north')]: ['region-north'],
   [SUBJECTS.masking('alder')]: ['holder-alder'],
   [SUBJECTS.maskingDown('alder')]: ['service-global-aggregator'],
+  [SUBJECTS.maskingDownToAll]: ['service-global-aggregator'],
   [SUBJECTS.accountant('alder', 'reserve')]: ['holder-alder'],
   [SUBJECTS.accountant('cedar', 'commit')]: ['holder-cedar'],
   '$JS.API.STREAM.DELETE.FC_UP': [],

@@ -37,7 +37,7 @@ export const ACK_WAIT_MS = 4000;
 /**
  * Makes the streams and durable consumers of a federation, or brings their settings up to date. Safe to repeat and to run twice at once.
  *
- * Postgres is the record and messages are repeated from there, so streams only bridge outages: 7 days, on disk. A full stream refuses
+ * Postgres is the record and messages are repeated from there, so streams only bridge outages: 7 days, on disk but for those of the secure sum. A full stream refuses
  * new messages (the outbox keeps them) instead of dropping old ones that somebody has not read. Nobody can delete or purge single messages.
  *
  * Consumers repeat without an upper bound: a handler fails for as long as its database is away, and a bound would turn an outage into a lost
@@ -76,7 +76,7 @@ export function consumersOf(federation: Federation): readonly ConsumerSpec[] {
 
 async function ensureStream(
   manager: JetStreamManager,
-  stream: { readonly name: string; readonly subjects: readonly string[] },
+  stream: { readonly name: string; readonly subjects: readonly string[]; readonly inMemory?: boolean },
   replicas: number,
 ): Promise<void> {
   const settings = {
@@ -92,8 +92,9 @@ async function ensureStream(
     await manager.streams.add({
       ...settings,
       name: stream.name,
-      storage: StorageType.File,
-      retention: RetentionPolicy.Limits,
+      ...(stream.inMemory === true
+        ? { storage: StorageType.Memory, retention: RetentionPolicy.Workqueue }
+        : { storage: StorageType.File, retention: RetentionPolicy.Limits }),
     });
   } catch (error) {
     if (!(error instanceof JetStreamApiError && error.code === API_ERROR_OTHER_CONFIGURATION)) throw error;
@@ -104,7 +105,9 @@ async function ensureStream(
 async function ensureConsumer(manager: JetStreamManager, consumer: ConsumerSpec): Promise<void> {
   await manager.consumers.add(consumer.stream, {
     durable_name: consumer.durable,
-    filter_subject: consumer.filter,
+    ...(typeof consumer.filter === 'string'
+      ? { filter_subject: consumer.filter }
+      : { filter_subjects: [...consumer.filter] }),
     ack_policy: AckPolicy.Explicit,
     deliver_policy: DeliverPolicy.All,
     ack_wait: nanos(ACK_WAIT_MS),
