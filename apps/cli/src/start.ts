@@ -113,11 +113,12 @@ async function run(context: Run, stopped: Promise<void>): Promise<void> {
   await prepareDatabase(stack.ownerUrl, credentials);
   const lowered = loweredBudgets(plan, await readBudgets(stack.ownerUrl));
   if (lowered !== undefined) say(lowered);
-  const apiPort = options.port === 0 ? await freePort() : options.port;
+  const nextPort = distinctPorts(options.port);
+  const apiPort = options.port === 0 ? await nextPort() : options.port;
   const apiUrl = `http://127.0.0.1:${String(apiPort)}`;
   const services = await writeConfigs(
     written,
-    { ...stack, listenHost: '127.0.0.1', apiPort, nextPort: freePort },
+    { ...stack, listenHost: '127.0.0.1', apiPort, nextPort },
     credentials,
     home,
   );
@@ -143,6 +144,17 @@ async function run(context: Run, stopped: Promise<void>): Promise<void> {
   if (options.exit) return;
   serving(apiUrl, credentials, say);
   await stopped;
+}
+
+/** Free ports, none twice: a port stays free until its service listens, and the system may offer it again until then. */
+function distinctPorts(reserved: number): () => Promise<number> {
+  const given = new Set([reserved]);
+  return async () => {
+    let port = await freePort();
+    while (given.has(port)) port = await freePort();
+    given.add(port);
+    return port;
+  };
 }
 
 async function keepService(service: ServiceProcess, supervisor: Supervisor): Promise<void> {
