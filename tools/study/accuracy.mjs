@@ -1,6 +1,7 @@
 // `npm run study:accuracy [-- --plan NAME] [--draws N] [--report r.json]`: R2 of the product's libraries over N noise draws on a plan's train and test
 // records, beside an independent reference in Python on identical records (needs python3 with numpy and scipy). With --report, says whether the R2 of a
 // run of `npm start` lies in the central 99 % of the draws. Exit code 1 when product and reference differ by more than 3 standard errors, or the run is outside.
+import { noiseSdOfSum } from '@fedcarbon/round';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -65,7 +66,7 @@ function runReference() {
     R: recipe.residualScale,
     momentum: recipe.momentum,
     nominalRecords: recipe.nominalRecords,
-    sigmaPerRound: Math.sqrt(holders.length * recipe.event.sigmaSquared),
+    sigmaPerRound: noiseSdOfSum(plan, 'model', holders.length),
     lr: recipe.stepSize,
     train: records(encoded),
     test: records([test]),

@@ -1,7 +1,7 @@
 // `npm run study:benchmarks [-- --plan NAME] [--draws N]`: how far released percentiles lie from the empirical ones, and how often their intervals cover
 // them, over N noise draws. The empirical figures are known here only because a simulation holds all records.
 import { estimatePercentiles } from '@fedcarbon/benchmark';
-import { noiseSdOfSum } from '@fedcarbon/plan';
+import { noiseSdOfSum } from '@fedcarbon/round';
 import { parseArgs } from 'node:util';
 import { loadFederation, quantile, releaseOnce } from './federation.mjs';
 
@@ -11,8 +11,8 @@ const { values: options } = parseArgs({
 const draws = Number(options.draws);
 const federation = await loadFederation(options.plan);
 const { plan, rows, holders, stock } = federation;
-const { layout, nominalRecords, confidence, maxRelativeHalfWidth, event } = plan.benchmarks;
-const noiseSd = noiseSdOfSum(event, holders.length);
+const { layout, nominalRecords, confidence, maxRelativeHalfWidth } = plan.benchmarks;
+const noiseSd = noiseSdOfSum(plan, 'benchmarks', holders.length);
 const [lo, hi] = [layout.edges[0], layout.edges.at(-1)];
 const values = rows
   .flat()

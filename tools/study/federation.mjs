@@ -6,6 +6,7 @@ import { loadStock } from '@fedcarbon/datasets';
 import { advance, finalWeights, gamShape, initialState, localSum, metrics, predict } from '@fedcarbon/learning';
 import { encodeStock, histogramRows, parsePlanFile, partitionSpec, resolvePlan, stockView } from '@fedcarbon/plan';
 import { DiscreteGaussianSampler } from '@fedcarbon/privacy';
+import { roundShape, roundShare } from '@fedcarbon/round';
 import { cryptoRandom } from '@fedcarbon/service';
 import { partitionStock } from '@fedcarbon/stock';
 import { readFileSync } from 'node:fs';
@@ -49,9 +50,10 @@ export async function loadFederation(name) {
   return { file, stock, plan, holders, encoded, test, rows };
 }
 
-/** The modular sum of what all holders would send: `local` of each, with the whole noise of the event added, packed and unpacked. */
-function noisySum(locals, { event, bits }) {
-  const sampler = new DiscreteGaussianSampler(event.sigmaSquared, cryptoRandom);
+/** The modular sum of what all holders would send: `local` of each, with its noise of a round added, packed and unpacked. Masks would cancel and are left out. */
+function noisySum(locals, plan, purpose) {
+  const { bits } = roundShape(plan, purpose);
+  const sampler = new DiscreteGaussianSampler(roundShare(plan, purpose), cryptoRandom);
   const updates = locals.map((local) => {
     const noise = new Int32Array(local.length);
     sampler.fill(noise);
@@ -74,7 +76,7 @@ export function trainOnce({ plan, encoded, test }) {
     const locals = encoded.map((stock) =>
       localSum(stock, state.weights, { yRange: recipe.yRange, residualScale: recipe.residualScale }, cryptoRandom),
     );
-    state = advance(state, noisySum(locals, recipe), {
+    state = advance(state, noisySum(locals, plan, 'model'), {
       rounds: recipe.rounds,
       nominalRecords: recipe.nominalRecords,
       momentum: recipe.momentum,
@@ -88,7 +90,8 @@ export function trainOnce({ plan, encoded, test }) {
 export function releaseOnce({ plan, rows }) {
   return noisySum(
     rows.map((held) => countRecords(plan.benchmarks.layout, held)),
-    plan.benchmarks,
+    plan,
+    'benchmarks',
   );
 }
 
