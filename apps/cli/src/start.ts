@@ -179,6 +179,8 @@ async function watchTraining({
   let shown = 0;
   try {
     for (;;) {
+      // Asked before the rounds: of a completed federation the rounds that follow are all there are.
+      const { status } = await api.until('/v1/federation', FederationAnswer, () => true, READY_TIMEOUT_MS);
       const { rounds, provenance } = await api.until('/v1/rounds', RoundsAnswer, () => true, READY_TIMEOUT_MS);
       const closed = rounds.filter(({ outcome }) => outcome !== 'open').sort((a, b) => a.index - b.index);
       for (const round of closed.slice(shown)) {
@@ -198,7 +200,6 @@ async function watchTraining({
         });
       }
       shown = closed.length;
-      const { status } = await api.get('/v1/federation', FederationAnswer);
       if (status === 'completed') return;
       await pause(POLL_MS);
     }
