@@ -65,9 +65,16 @@ describe('kill -9 of every process in turn', () => {
       void run.finished.then(() => (ended = true));
       const closedRounds = () => run.output().match(/^round \d+ /gm)?.length ?? 0;
       const kill = async (victim: string) => {
-        const pid = installation.pidOf(victim);
-        if (pid === undefined) throw new Error(`${victim} does not run`);
-        process.kill(pid, 'SIGKILL');
+        let pid: number | undefined;
+        // A process may be on its way up just then, and end by itself because another victim is not there yet.
+        await eventually(
+          `${victim} is killed`,
+          () => {
+            pid = installation.pidOf(victim);
+            return ended || killed(pid);
+          },
+          30_000,
+        );
         const back = () => ended || ![undefined, pid].includes(installation.pidOf(victim));
         await eventually(`${victim} is back`, back, 30_000);
       };
@@ -112,3 +119,13 @@ describe('kill -9 of every process in turn', () => {
     900_000,
   );
 });
+
+/** Whether there was such a process. */
+function killed(pid: number | undefined): boolean {
+  try {
+    return pid !== undefined && process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw error;
+  }
+}
