@@ -48,7 +48,10 @@ const FAULTS = {
     kills: [
       ...EVERYBODY.map((victim): Kill => ({ victim, afterMs: draw(victim) * STEP_MS })),
       ...[0, 1, 2, 3].flatMap((stage) =>
-        IN_EVERY_STAGE.map((victim): Kill => ({ victim, afterMs: (stage + draw(`${victim} in stage ${String(stage)}`)) * STEP_MS })),
+        IN_EVERY_STAGE.map((victim): Kill => ({
+          victim,
+          afterMs: (stage + draw(`${victim} in stage ${String(stage)}`)) * STEP_MS,
+        })),
       ),
     ],
   },
@@ -74,9 +77,16 @@ describe('kill -9 of every process in turn', () => {
       void run.finished.then(() => (ended = true));
       const closedRounds = () => run.output().match(/^round \d+ /gm)?.length ?? 0;
       const kill = async (victim: string) => {
-        const pid = installation.pidOf(victim);
-        if (pid === undefined) throw new Error(`${victim} does not run`);
-        process.kill(pid, 'SIGKILL');
+        let pid: number | undefined;
+        // A process may be on its way up just then, and end by itself because another victim is not there yet.
+        await eventually(
+          `${victim} is killed`,
+          () => {
+            pid = installation.pidOf(victim);
+            return ended || killed(pid);
+          },
+          30_000,
+        );
         const back = () => ended || ![undefined, pid].includes(installation.pidOf(victim));
         await eventually(`${victim} is back`, back, 30_000);
       };
@@ -154,3 +164,13 @@ describe('kill -9 of the supervisor', () => {
     expect(installation.runFile()).toBeUndefined();
   }, 420_000);
 });
+
+/** Whether there was such a process. */
+function killed(pid: number | undefined): boolean {
+  try {
+    return pid !== undefined && process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw error;
+  }
+}

@@ -208,8 +208,8 @@ async function watchTraining({
   let shown = 0;
   try {
     for (;;) {
-      // Asked first: the rounds of a federation that is over are then complete.
-      const { status } = await api.get('/v1/federation', FederationAnswer);
+      // Asked before the rounds: of a completed federation the rounds that follow are all there are.
+      const { status } = await api.until('/v1/federation', FederationAnswer, () => true, READY_TIMEOUT_MS);
       const { rounds, provenance } = await api.until('/v1/rounds', RoundsAnswer, () => true, READY_TIMEOUT_MS);
       const closed = rounds.filter(({ outcome }) => outcome !== 'open').sort((a, b) => a.index - b.index);
       for (const round of closed.slice(shown)) {

@@ -51,7 +51,7 @@ export class AccountantRefusalError extends FedcarbonError {
 }
 
 /** Errors that say nothing about the request; every other code does. */
-const TRANSIENT_CODE = 'internal';
+const TRANSIENT_CODES: readonly string[] = ['internal', 'database_unavailable'];
 
 /** What a charge is for. */
 export type Charge = Omit<CommitRequest, 'updateDigest'>;
@@ -148,7 +148,9 @@ interface ErrorReply {
 function noError<T extends { readonly kind: string }>(reply: T | ErrorReply): Exclude<T, ErrorReply> {
   if (reply.kind !== 'error') return reply as Exclude<T, ErrorReply>;
   const { code, message } = reply as ErrorReply;
-  throw code === TRANSIENT_CODE ? new AccountantAnswerError(code, message) : new AccountantRefusalError(code, message);
+  throw TRANSIENT_CODES.includes(code)
+    ? new AccountantAnswerError(code, message)
+    : new AccountantRefusalError(code, message);
 }
 
 function requireSame(what: string, found: object, expected: object): void {

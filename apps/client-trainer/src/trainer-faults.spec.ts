@@ -158,6 +158,19 @@ describe('an accountant that', () => {
     expect(site.updates()).toHaveLength(0);
   });
 
+  it.each(['internal', 'database_unavailable'])(
+    'fails with "%s" is asked again, and nothing is declined',
+    async (code) => {
+      await site.trainer.rebuild();
+      accountant.reply = () => ({ kind: 'error', code, message: 'ask again' });
+      await expect(site.trainer.onTask(federation.open(1))).rejects.toBeInstanceOf(AccountantAnswerError);
+      expect(site.declines()).toEqual([]);
+      accountant.reply = (_, honest) => honest;
+      await site.trainer.onTask(federation.open(1));
+      expect(site.updates()).toHaveLength(1);
+    },
+  );
+
   it('cannot be reached is asked again with the same bytes', async () => {
     const task = federation.open(1);
     accountant.reply = (call, honest) => {

@@ -62,6 +62,11 @@ export class SumCoordinator {
     };
   }
 
+  /** As this process last saw it. */
+  get lastSeen(): CoordinatorView {
+    return this.#view;
+  }
+
   /** As the database has it now. */
   async look(masking: MaskingRepository): Promise<CoordinatorView> {
     const known = this.#view;
