@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { scriptedValues } from './scripted-holders.support.ts';
 import { type Trial, Trials } from './trial.support.ts';
 
-jest.setTimeout(90_000);
+jest.setTimeout(180_000);
 
 const trials = new Trials({ createDatabase: testDatabase, startNats, temporaryFolder });
 const begin = trials.begin.bind(trials);
