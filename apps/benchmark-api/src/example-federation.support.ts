@@ -45,7 +45,7 @@ import {
 } from '@fedcarbon/plan';
 import { sampleDiscreteGaussian } from '@fedcarbon/privacy';
 import { noiseSdOfSum, replayLearner, roundIdOf, roundShape } from '@fedcarbon/round';
-import { cryptoRandom, generateKeyPem, sha256, signerFromPem } from '@fedcarbon/service';
+import { generateKeyPem, sha256, signerFromPem } from '@fedcarbon/service';
 import { type BuildingRecord, simulateStock } from '@fedcarbon/stock';
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
@@ -129,7 +129,7 @@ export class ExampleFederation {
   }
 
   /** Migrates the empty database at `ownerUrl` (of a superuser) and makes the API's login; nothing is enrolled yet. */
-  static async begin(ownerUrl: string, random: RandomSource = cryptoRandom): Promise<ExampleFederation> {
+  static async begin(ownerUrl: string, random: RandomSource): Promise<ExampleFederation> {
     await migrate(ownerUrl);
     const example = new ExampleFederation(ownerUrl, random);
     await provisionLogin(ownerUrl, example.#user, PASSWORD, 'fc_api');

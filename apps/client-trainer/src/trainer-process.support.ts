@@ -50,15 +50,14 @@ export function configure(
   return path;
 }
 
-/** Runs the sources, or with `built` what `npm run build` made of them. */
+/** Runs the sources. */
 export function launch(
   config: string,
-  options: { readonly fault?: FaultPoint | `${FaultPoint}:${number}`; readonly built?: boolean } = {},
+  { fault }: { readonly fault?: FaultPoint | `${FaultPoint}:${number}` } = {},
 ): TrainerProcess {
-  const { fault, built = false } = options;
   const loader = ['--conditions=source', '--import', resolve(import.meta.dirname, '../../../tools/ts.mjs')];
-  const program = resolve(import.meta.dirname, built ? '../dist/main.js' : 'main.ts');
-  const child = spawn(process.execPath, [...(built ? [] : loader), program, '--config', config], {
+  const program = resolve(import.meta.dirname, 'main.ts');
+  const child = spawn(process.execPath, [...loader, program, '--config', config], {
     env: {
       ...process.env,
       NODE_OPTIONS: '',

@@ -23,14 +23,14 @@ export interface ExampleOptions {
   readonly regionalDeadlineMs?: number;
   readonly globalDeadlineMs?: number;
   readonly unmaskDeadlineMs?: number;
-  readonly binsPerFeature?: readonly number[];
   /** Trust `distributed`: updates are masked, and noise is for this many survivors. */
   readonly minSurvivors?: number;
 }
 
 const PASSWORD = 'example-password';
+const BINS_PER_FEATURE = [4, 4];
 
-/** A federation with keys for everybody in it: its plan, its broker's users, its databases' logins and its services' configuration files. For tests and measurements. */
+/** A federation with keys for everybody in it: its plan, its broker's users, its databases' logins and its services' configuration files. For tests. */
 export class ExampleFederation {
   readonly plan: FederationPlan;
   readonly planHash: string;
@@ -40,7 +40,7 @@ export class ExampleFederation {
   readonly #suffix = randomBytes(5).toString('hex');
 
   constructor(options: ExampleOptions = {}) {
-    const { regions = { north: 2, south: 2 }, binsPerFeature = [4, 4], minSurvivors } = options;
+    const { regions = { north: 2, south: 2 }, minSurvivors } = options;
     const members = Object.values(regions).reduce((sum, count) => sum + count, 0);
     const publicKey = (name: string) => toBase64Url(this.signer(name).publicKey);
     const event = (sensitivitySquared: number) => ({
@@ -83,7 +83,7 @@ export class ExampleFederation {
       })),
       recipe: {
         kind: 'gam-sum',
-        binsPerFeature,
+        binsPerFeature: BINS_PER_FEATURE,
         yRange: [0, 1000],
         residualScale: 0.03,
         momentum: 0.6,
@@ -92,7 +92,7 @@ export class ExampleFederation {
         stepSize: 0.1,
         nominalRecords: 100 * members,
         bits: 16,
-        event: event(binsPerFeature.length),
+        event: event(BINS_PER_FEATURE.length),
       },
       benchmarks: {
         layout: { edges: [0, 250, 500, 1000], margins: [{ name: 'all', groups: ['all'] }] },
