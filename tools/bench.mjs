@@ -8,7 +8,6 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { benchAccountant } from '../apps/privacy-accountant/dist/accountant.bench.js';
 
 const checkout = join(import.meta.dirname, '..');
 const PARTS = {
@@ -86,8 +85,10 @@ async function benchFederation(plan, wanted, everything) {
   }
 }
 
-/** The accountant's transactions on a database of its own. */
+/** The accountant's transactions on a database of its own. What measures them is no part of the build and runs from its source. */
 async function benchReservations() {
+  await import('./ts.mjs');
+  const { benchAccountant } = await import('../apps/privacy-accountant/src/accountant-bench.support.ts');
   const folder = mkdtempSync(join(tmpdir(), 'fedcarbon-bench-'));
   const { postgresBin } = resolveStack();
   const postgres = await startPostgres({ postgresBin, dataDir: join(folder, 'postgres') });

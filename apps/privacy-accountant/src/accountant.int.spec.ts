@@ -16,7 +16,7 @@ import { FakeClock, startPostgres, testDatabase } from '@fedcarbon/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Accountant, type AccountantParts } from './accountant.ts';
-import { ExampleFederation } from './example-federation.ts';
+import { ExampleFederation } from './example-federation.support.ts';
 import { PlanDirectory } from './plan-directory.ts';
 import { type Seen, SerialModel } from './serial-model.support.ts';
 

@@ -7,7 +7,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Test } from '@nestjs/testing';
 import { Accountant, type AccountantParts } from './accountant.ts';
 import { AccountantController } from './accountant.controller.ts';
-import { ExampleFederation } from './example-federation.ts';
+import { ExampleFederation } from './example-federation.support.ts';
 import { PlanDirectory } from './plan-directory.ts';
 import { PrivacyAccountantModule } from './privacy-accountant.module.ts';
 

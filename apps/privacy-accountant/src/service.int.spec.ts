@@ -20,7 +20,7 @@ import { migratedDatabase } from '@fedcarbon/persistence/testing';
 import { startNats, startPostgres, type TestNats, type TestPostgres } from '@fedcarbon/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
-import { ExampleFederation } from './example-federation.ts';
+import { ExampleFederation } from './example-federation.support.ts';
 
 const event = { kind: 'discreteGaussian', sigmaSquared: 128, sensitivitySquared: 2, steps: 1 } as const;
 const HOLDER = 'holder-01';

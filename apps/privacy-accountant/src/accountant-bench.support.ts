@@ -3,7 +3,7 @@ import { createAccountant } from '@fedcarbon/privacy';
 import { sha256, systemClock, verifySignature } from '@fedcarbon/service';
 import { randomBytes } from 'node:crypto';
 import { Accountant } from './accountant.ts';
-import { ExampleFederation } from './example-federation.ts';
+import { ExampleFederation } from './example-federation.support.ts';
 import { PlanDirectory } from './plan-directory.ts';
 
 export interface AccountantFigures {
