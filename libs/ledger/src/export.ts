@@ -1,5 +1,12 @@
 import { toBase64Url, toHex } from '@fedcarbon/kernel';
-import type { StoredEntry } from './hash-chain.ts';
+
+/** An entry as it is stored: `body` are the canonical bytes, `seq` counts from 0. */
+export interface StoredEntry {
+  readonly seq: number;
+  readonly leafHash: Uint8Array;
+  readonly chainHash: Uint8Array;
+  readonly body: Uint8Array;
+}
 
 /** First line of an export file (JSON Lines): which ledger, how many entries follow. */
 export function exportHeaderLine(origin: string, size: number): string {

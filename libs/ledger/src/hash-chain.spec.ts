@@ -4,7 +4,7 @@ import { fromUtf8, toHex } from '@fedcarbon/kernel';
 import { entryBytes, receiptMessage } from './entries.ts';
 import type { LedgerEntry } from './entries.ts';
 import { exportLines } from './export.ts';
-import { HashChain } from './hash-chain.ts';
+import { HashChain } from './hash-chain.support.ts';
 
 const sha256 = (data: Uint8Array) => new Uint8Array(createHash('sha256').update(data).digest());
 const hexDigest = (...parts: Uint8Array[]) => createHash('sha256').update(Buffer.concat(parts)).digest('hex');

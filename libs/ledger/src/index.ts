@@ -1,5 +1,4 @@
 export * from './checkpoint.ts';
 export * from './entries.ts';
 export * from './export.ts';
-export * from './hash-chain.ts';
 export * from './merkle-tree.ts';

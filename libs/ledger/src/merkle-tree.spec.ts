@@ -2,15 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { fromHex, toHex } from '@fedcarbon/kernel';
 import fc from 'fast-check';
-import {
-  CompactRange,
-  consistencyProof,
-  inclusionProof,
-  leafHash,
-  nodeHash,
-  verifyConsistency,
-  verifyInclusion,
-} from './merkle-tree.ts';
+import { CompactRange, leafHash, nodeHash } from './merkle-tree.ts';
 import { MerkleTree } from './verify/merkle.ts';
 
 const sha256 = (data: Uint8Array) => new Uint8Array(createHash('sha256').update(data).digest());
@@ -90,70 +82,3 @@ describe('CompactRange', () => {
     },
   );
 });
-
-describe('inclusion proofs', () => {
-  it('have the path of the Certificate Transparency vectors', () => {
-    const leaves = CT_LEAVES.map((leaf) => leafHash(sha256, fromHex(leaf)));
-    expect(inclusionProof(sha256, leaves.slice(0, 3), 1).map(toHex)).toEqual([
-      CT_ROOTS[0],
-      toHex(leafHash(sha256, fromHex('10'))),
-    ]);
-  });
-
-  it('hold for their leaf, index, size and root, and for no other', () => {
-    fc.assert(
-      fc.property(sizes, fc.nat(), fc.nat(), (size, at, flip) => {
-        const index = at % size;
-        const leaves = leavesOf(size);
-        const claim = { leaf: leaves[index]!, index, size, root: slowRoot(leaves) };
-        const proof = inclusionProof(sha256, leaves, index);
-        expect(verifyInclusion(sha256, claim, proof)).toBe(true);
-        expect(verifyInclusion(sha256, { ...claim, leaf: sha256(claim.leaf) }, proof)).toBe(false);
-        expect(verifyInclusion(sha256, { ...claim, root: sha256(claim.root) }, proof)).toBe(false);
-        expect(verifyInclusion(sha256, { ...claim, index: size }, proof)).toBe(false);
-        expect(verifyInclusion(sha256, claim, [...proof, claim.leaf])).toBe(false);
-        if (size === 1) return;
-        expect(verifyInclusion(sha256, { ...claim, index: (index + 1 + (flip % (size - 1))) % size }, proof)).toBe(
-          false,
-        );
-        expect(verifyInclusion(sha256, claim, proof.slice(1))).toBe(false);
-        expect(verifyInclusion(sha256, claim, changed(proof, flip))).toBe(false);
-      }),
-    );
-  });
-
-  it('do not exist for a leaf that is not there', () => {
-    expect(() => inclusionProof(sha256, leavesOf(3), 3)).toThrow('no leaf 3 in a tree of 3');
-  });
-});
-
-describe('consistency proofs', () => {
-  it('hold for their two trees, and for no others', () => {
-    fc.assert(
-      fc.property(sizes, fc.nat(), fc.nat(), (size, at, flip) => {
-        const oldSize = 1 + (at % size);
-        const leaves = leavesOf(size);
-        const claim = { oldSize, oldRoot: slowRoot(leaves.slice(0, oldSize)), size, root: slowRoot(leaves) };
-        const proof = consistencyProof(sha256, leaves, oldSize);
-        expect(verifyConsistency(sha256, claim, proof)).toBe(true);
-        expect(verifyConsistency(sha256, { ...claim, oldRoot: sha256(claim.oldRoot) }, proof)).toBe(false);
-        expect(verifyConsistency(sha256, { ...claim, root: sha256(claim.root) }, proof)).toBe(false);
-        expect(verifyConsistency(sha256, { ...claim, oldSize: size + 1 }, proof)).toBe(false);
-        expect(verifyConsistency(sha256, claim, [...proof, claim.root])).toBe(false);
-        if (oldSize === size) return;
-        expect(verifyConsistency(sha256, claim, proof.slice(1))).toBe(false);
-        expect(verifyConsistency(sha256, claim, changed(proof, flip))).toBe(false);
-      }),
-    );
-  });
-
-  it('do not exist from nothing, nor to a smaller tree', () => {
-    expect(() => consistencyProof(sha256, leavesOf(3), 0)).toThrow('from 0 to 3');
-    expect(() => consistencyProof(sha256, leavesOf(3), 4)).toThrow('from 4 to 3');
-  });
-});
-
-/** The proof with one node replaced. */
-function changed(proof: readonly Uint8Array[], flip: number): Uint8Array[] {
-  return proof.map((node, i) => (i === flip % proof.length ? sha256(node) : node));
-}

@@ -4,7 +4,7 @@ import { signCheckpoint } from './checkpoint.ts';
 import { receiptMessage } from './entries.ts';
 import type { LedgerEntry, LedgerPrivacyEvent, Receipt, RoundPurpose } from './entries.ts';
 import { exportLines } from './export.ts';
-import { HashChain } from './hash-chain.ts';
+import { HashChain } from './hash-chain.support.ts';
 import { CompactRange } from './merkle-tree.ts';
 import { composedEpsilon } from './verify/epsilon.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { BuildingAttributes } from './building-record.ts';
-import { allBinLabels, binOffsets, binsPerFeature, encode } from './encoding.ts';
+import { allBinLabels, binsPerFeature, encode } from './encoding.ts';
 import { checkFeatureSchema } from './feature-schema.ts';
 import type { CrossFeature, FeatureSchema } from './feature-schema.ts';
 import { ECEBD_SCHEMA_V2, UCI_ENERGY_SCHEMA_V2 } from './crossed-schemas.ts';
@@ -19,8 +19,9 @@ const house: BuildingAttributes = {
 };
 const labels = allBinLabels(ECEBD_SCHEMA_V2);
 const labelsOf = (attributes: BuildingAttributes) => {
-  const offsets = binOffsets(ECEBD_SCHEMA_V2);
-  return [...encode({ attributes }, ECEBD_SCHEMA_V2)].map((code, a) => labels[(offsets[a] ?? NaN) + code]);
+  const bins = binsPerFeature(ECEBD_SCHEMA_V2);
+  const start = (a: number) => bins.slice(0, a).reduce((sum, count) => sum + count, 0);
+  return [...encode({ attributes }, ECEBD_SCHEMA_V2)].map((code, a) => labels[start(a) + code]);
 };
 
 describe('the crosses of ecebd/v2', () => {

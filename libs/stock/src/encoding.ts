@@ -33,13 +33,6 @@ export function binsPerFeature(schema: FeatureSchema): number[] {
   );
 }
 
-/** Start of each feature in the vector of all bins, shape (d + 1); the last entry is p, the number of all bins. */
-export function binOffsets(schema: FeatureSchema): number[] {
-  const offsets = [0];
-  for (const bins of binsPerFeature(schema)) offsets.push((offsets.at(-1) ?? 0) + bins);
-  return offsets;
-}
-
 /** Names of all p bins, e.g. "country=FR", or "country x use=nordic x house" of a cross. */
 export function allBinLabels(schema: FeatureSchema): string[] {
   return modelFeatures(schema).flatMap(({ name, factors }) => {

@@ -1,6 +1,5 @@
 import { checkFeatureSchema } from './feature-schema.ts';
 import type { FeatureSchema } from './feature-schema.ts';
-import type { DatasetName } from './building-record.ts';
 
 /** Version 1 of the bins for embodied carbon. 6 features, 48 bins. */
 export const ECEBD_SCHEMA: FeatureSchema = checkFeatureSchema({
@@ -124,9 +123,3 @@ export const UCI_ENERGY_SCHEMA: FeatureSchema = checkFeatureSchema({
     },
   ],
 });
-
-/** The current schema of each data set. */
-export const FEATURE_SCHEMAS: Readonly<Record<DatasetName, FeatureSchema>> = {
-  ecebd: ECEBD_SCHEMA,
-  'uci-energy': UCI_ENERGY_SCHEMA,
-};
