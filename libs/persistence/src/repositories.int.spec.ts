@@ -9,7 +9,6 @@ import {
   PlanRepository,
   PublishedRepository,
   RegionRepository,
-  type RegionUpdateRow,
   RoundRepository,
   sqlIn,
 } from './index.ts';
@@ -32,18 +31,6 @@ const roundOf = (planHash: string, index: number): NewRound => ({
   openedAtMs: AT,
   regionalDeadlineAtMs: AT + 8000,
   deadlineAtMs: AT + 12000,
-});
-const updateOf = (roundId: string, holder: string, change: Partial<RegionUpdateRow> = {}): RegionUpdateRow => ({
-  roundId,
-  holder,
-  attempt: 1,
-  updateDigest: hash('d'),
-  payload: bytes(1, 2, 3),
-  verdict: 'accepted',
-  receipt: bytes(4),
-  receiptSignature: bytes(5),
-  receivedAtMs: AT + 1,
-  ...change,
 });
 
 describe('repositories, as the roles that use them', () => {
@@ -170,7 +157,9 @@ describe('repositories, as the roles that use them', () => {
     expect((await Promise.all([close(), close()])).sort()).toEqual([false, true]);
     const { accepted, ...closed } = closing;
     expect(await new RoundRepository(api.session).find(round.roundId)).toEqual({ ...round, ...closed });
-    expect(await new RoundRepository(api.session).acceptedUpdates(round.roundId)).toEqual(accepted);
+    const counted =
+      'SELECT holder, attempt, update_digest AS "updateDigest", region FROM rounds.accepted_update WHERE round_id = $1';
+    expect(await api.sql.query(counted, [round.roundId])).toEqual(accepted);
     await expect(
       global.sql.query("UPDATE rounds.round SET aggregate = 'x' WHERE round_id = $1", [round.roundId]),
     ).rejects.toThrow(/closed \(released\) and cannot change/);
@@ -202,10 +191,10 @@ describe('repositories, as the roles that use them', () => {
     expect(await new RoundRepository(global.session).find(round.roundId)).toMatchObject({ status: 'open' });
   });
 
-  it('RegionRepository accepts one update of a holder in a round, and keeps regions apart', async () => {
+  it('RegionRepository reads the rounds of its own region, and who has answered', async () => {
     const north = new RegionRepository(region.session, 'north');
-    const south = new RegionRepository(region.session, 'south');
     const round = {
+      region: 'north',
       roundId: `${hash('4').slice(0, 12)}-1`,
       planHash: hash('4'),
       task: bytes(1),
@@ -213,43 +202,38 @@ describe('repositories, as the roles that use them', () => {
       picked: ['a', 'b', 'c'],
       deadlineAtMs: AT + 8000,
     };
-    expect(await north.openRound(round)).toBe(true);
-    expect(await north.openRound(round)).toBe(false);
-    expect(await south.round(round.roundId)).toBeUndefined();
-    expect(await north.collecting()).toEqual([{ ...round, region: 'north', status: 'collecting' }]);
+    const { roundId } = round;
+    await region.sql.query(
+      `INSERT INTO region.round (region, round_id, plan_hash, task, task_signature, picked, deadline_at)
+        VALUES ('north', $1, $2, $3, $4, $5, $6)`,
+      [roundId, round.planHash, round.task, round.taskSignature, round.picked, new Date(round.deadlineAtMs)],
+    );
+    expect(await new RegionRepository(region.session, 'south').round(roundId)).toBeUndefined();
+    expect(await north.collecting()).toEqual([{ ...round, status: 'collecting' }]);
 
-    const accepted = updateOf(round.roundId, 'a');
-    expect(await north.recordUpdate(accepted)).toBe(true);
-    expect(await north.recordUpdate(accepted)).toBe(false);
-    expect(await north.recordUpdate(updateOf(round.roundId, 'a', { updateDigest: hash('e') }))).toBe(false);
-    const duplicate = updateOf(round.roundId, 'a', {
-      updateDigest: hash('e'),
-      verdict: 'duplicate',
-      reason: 'accepted before',
-    });
-    expect(await north.recordUpdate(duplicate)).toBe(true);
-    expect(await north.findUpdate(duplicate)).toEqual(duplicate);
-    expect(await north.acceptedUpdate(round.roundId, 'a')).toEqual(accepted);
-    expect(await north.updates(round.roundId)).toEqual([accepted, duplicate]);
+    const addUpdate = (holder: string, digest: string, verdict: string) =>
+      region.sql.query(
+        `INSERT INTO region.update (region, round_id, holder, attempt, update_digest, payload, verdict, receipt, receipt_signature, received_at)
+          VALUES ('north', $1, $2, 1, $3, 'x', $4, 'x', 'x', now())`,
+        [roundId, holder, hash(digest), verdict],
+      );
+    await addUpdate('a', 'd', 'accepted');
+    await expect(addUpdate('a', 'e', 'accepted')).rejects.toThrow(/update_one_accepted_per_holder/);
+    await addUpdate('a', 'e', 'duplicate');
+    await addUpdate('c', 'f', 'rejected');
+    await region.sql.query(
+      "INSERT INTO region.declined (region, round_id, holder, decline, signature, received_at) VALUES ('north', $1, 'b', 'x', 'x', now())",
+      [roundId],
+    );
+    expect(await north.answered(roundId)).toEqual(new Set(['a', 'b']));
 
-    const decline = { roundId: round.roundId, holder: 'b', decline: bytes(1), signature: bytes(2), receivedAtMs: AT };
-    expect(await north.recordDecline(decline)).toBe(true);
-    expect(await north.recordDecline(decline)).toBe(false);
-    expect(await north.declines(round.roundId)).toEqual([decline]);
-    expect(await north.answered(round.roundId)).toEqual(new Set(['a', 'b']));
-
-    const report = (value: number) =>
-      region.transaction(async (session) => {
-        const repository = new RegionRepository(session, 'north');
-        const locked = await repository.lockRound(round.roundId);
-        expect(locked?.picked).toEqual(round.picked);
-        return repository.report(round.roundId, bytes(value), bytes(value));
-      });
-    expect((await Promise.all([report(1), report(2)])).sort()).toEqual([false, true]);
+    await region.sql.query(
+      "UPDATE region.round SET status = 'reported', report = $2, report_signature = $3 WHERE region = 'north' AND round_id = $1",
+      [roundId, bytes(3), bytes(4)],
+    );
     expect(await north.collecting()).toEqual([]);
-    const stored = await north.round(round.roundId);
-    expect(stored?.status).toBe('reported');
-    expect(stored?.report).toEqual(stored?.reportSignature);
+    const reported = { status: 'reported', report: bytes(3), reportSignature: bytes(4) };
+    expect(await north.round(roundId)).toEqual({ ...round, ...reported });
   });
 
   it('PublishedRepository numbers models and releases, one a round', async () => {

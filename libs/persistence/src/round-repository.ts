@@ -143,15 +143,6 @@ export class RoundRepository {
     await client.acceptedUpdate.createMany({ data: closing.accepted.map((update) => ({ ...update, roundId })) });
     return true;
   }
-
-  /** In order of holder. */
-  async acceptedUpdates(roundId: string): Promise<AcceptedUpdateRow[]> {
-    const rows = await clientOf(this.#session).acceptedUpdate.findMany({
-      where: { roundId },
-      orderBy: { holder: 'asc' },
-    });
-    return rows.map(({ holder, attempt, updateDigest, region }) => ({ holder, attempt, updateDigest, region }));
-  }
 }
 
 function toRound(row: Round): RoundRow {
