@@ -43,56 +43,8 @@ const STOP_DEADLINE_MS = 15_000;
 /**
  * Runs a service until SIGTERM or SIGINT: reads the configuration, composes the parts, listens on HTTP, starts the transports, logs one line "listening".
  * A stop lets running handlers finish, closes the parts and exits with 0 (1 when the deadline passes). A start that fails prints one sentence on
- * standard error and exits with 2 for the configuration, else 1. This is the whole of an app's main.ts:
- *
- * ```ts
- * // main.ts
- * import { CONSUMERS, RegionalAggregatorConfig } from '@fedcarbon/contracts';
- * import { JetStreamServer, OutboxPump, brokerStatus, connectBroker, publishSigned } from '@fedcarbon/messaging';
- * import { healthModule, loadPlan, loadSigner, runService, systemClock } from '@fedcarbon/service';
- *
- * await runService({
- *   name: 'regional-aggregator',
- *   config: RegionalAggregatorConfig,
- *   async compose({ config, logger }) {
- *     const { plan, planHash } = loadPlan(config.planFile);
- *     const database = await openDatabase(config.databaseUrl); // @fedcarbon/persistence
- *     const regions = await Promise.all(config.regions.map(async ({ name, broker, keyFile }) => {
- *       const connection = await connectBroker({ access: broker, name: `regional-aggregator/${name}`, logger });
- *       const source = database.outbox(`region:${name}`);
- *       const publish = (message) => publishSigned(connection, message);
- *       return { name, connection, signer: loadSigner(keyFile),
- *         outbox: new OutboxPump({ owner: name, source, publish, logger, pollMs: 1000 }),
- *         server: new JetStreamServer({ connection, owner: name, maxConcurrent: 8, nakDelayMs: 200, logger,
- *           consumers: [CONSUMERS.regionRounds(name), CONSUMERS.regionUpdates(name)] }) };
- *     }));
- *     const ready = async () => ({ database: await database.status(), broker: brokerStatus(regions[0].connection) });
- *     return {
- *       module: AppModule.with({ plan, planHash, database, regions, clock: systemClock, logger, health: healthModule({ ready }) }),
- *       microservices: regions.map((region) => region.server),
- *       async close() {
- *         await Promise.all(regions.map(async ({ outbox, connection }) => { await outbox.stop(); await connection.close(); }));
- *         await database.close();
- *       },
- *     };
- *   },
- * });
- *
- * // app.module.ts
- * @Controller()
- * class UpdatesConsumer {
- *   constructor(@Inject(COLLECT) private readonly collect: CollectUpdates) {}
- *   @EventPattern(PATTERNS.update, JETSTREAM)
- *   onUpdate(@Payload() delivery: Delivery) { return this.collect.update(delivery.owner, delivery); }
- * }
- * @Module({})
- * export class AppModule {
- *   static with(parts: Parts): DynamicModule {
- *     return { module: AppModule, imports: [parts.health], controllers: [UpdatesConsumer],
- *       providers: [{ provide: COLLECT, useValue: new CollectUpdates(parts) }] };
- *   }
- * }
- * ```
+ * standard error and exits with 2 for the configuration, else 1. For an example of a definition see apps/regional-aggregator/src/service.ts; the app's main.ts
+ * hands it to this function and does nothing else.
  */
 export async function runService<C extends ServiceConfig>(definition: ServiceDefinition<C>): Promise<void> {
   let running: RunningService | undefined;
