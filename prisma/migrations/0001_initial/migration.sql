@@ -372,7 +372,8 @@ GRANT USAGE ON SCHEMA published TO fc_global, fc_api;
 GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA published TO fc_global;
 GRANT SELECT ON ALL TABLES IN SCHEMA published TO fc_api;
 
--- outbox: messages written in the transaction of the fact that they announce, published afterwards. A service sees its own rows only.
+-- outbox: messages written in the transaction of the fact that they announce, published afterwards.
+-- The global aggregator sees its own rows only; a login of a region sees the rows of every region, which the regional aggregator tells apart by owner.
 
 CREATE TABLE outbox.message (
   -- immutable
