@@ -11,6 +11,7 @@ import {
 import type { Accountant } from '@fedcarbon/privacy';
 import {
   cryptoRandom,
+  faultInjection,
   type LoadedPlan,
   loadSigner,
   type Logger,
@@ -21,13 +22,12 @@ import {
 } from '@fedcarbon/service';
 import { setTimeout as pause } from 'node:timers/promises';
 import { AccountantClient } from './accountant-client.ts';
-import { faultInjection } from './fault-injection.ts';
 import { type HolderRecords, readHolderRecords } from './holder-records.ts';
 import { JournalUnwritableError } from './journal/checked-lines.ts';
 import { Journal } from './journal/journal.ts';
 import { MaskingHost } from './masking/masking-host.ts';
 import { MaskingJournal } from './masking/masking-journal.ts';
-import type { HolderLink } from './ports.ts';
+import type { FaultPoint, HolderLink } from './ports.ts';
 import { exactNoise } from './release.ts';
 import { membershipOf, Trainer } from './trainer.ts';
 import { UpdateSender } from './update-sender.ts';
@@ -93,7 +93,7 @@ export async function openHolder(
     throw error;
   }
   const link = holderLink(connection);
-  const shared = { journal, link, signer, sha256, clock: systemClock, log, faultPoint: faultInjection() };
+  const shared = { journal, link, signer, sha256, clock: systemClock, log, faultPoint: faultInjection<FaultPoint>() };
   const sender = new UpdateSender({ ...shared, holder, region, planHash });
   const masking =
     facts &&

@@ -29,7 +29,7 @@ import {
 } from '@fedcarbon/round';
 import type { SecureSumCrypto } from '@fedcarbon/secure-sum';
 import type { CheckpointSigner, SignedCheckpoint } from './checkpoint-signer.ts';
-import type { FaultPoint } from './fault-injection.ts';
+import type { FaultPoint } from './fault-point.ts';
 import { MaskedRounds } from './masked-rounds.ts';
 import { checkAggregate, openReport, tallyOf } from './regional-reports.ts';
 import { modelAggregates, RoundClosing } from './round-closing.ts';

@@ -15,6 +15,7 @@ import { createAccountant } from '@fedcarbon/privacy';
 import {
   ConfigurationError,
   cryptoRandom,
+  faultInjection,
   healthModule,
   loadPlan,
   loadSigner,
@@ -25,7 +26,7 @@ import {
   verifySignature,
 } from '@fedcarbon/service';
 import { CheckpointSigner } from './checkpoint-signer.ts';
-import { faultInjection } from './fault-injection.ts';
+import type { FaultPoint } from './fault-point.ts';
 import { FederationRunner } from './federation-runner.ts';
 import { GlobalAggregatorModule } from './global-aggregator.module.ts';
 import { storeOf } from './store.ts';
@@ -76,7 +77,7 @@ export const globalAggregator: ServiceDefinition<GlobalAggregatorConfig> = {
       committed: () => {
         for (const poke of committed) poke();
       },
-      faultPoint: faultInjection(),
+      faultPoint: faultInjection<FaultPoint>(),
     });
     // The accountant knows members by what is stored here, so nothing starts without it.
     await runner.enrol();

@@ -18,7 +18,7 @@ import {
 import { Batches } from '@fedcarbon/messaging';
 import type { NewOutboxMessage, RegionRoundRow } from '@fedcarbon/persistence';
 import { checkRoundOpened, membersInOrder, pickClients } from '@fedcarbon/round';
-import type { FaultPoint } from './fault-injection.ts';
+import type { FaultPoint } from './fault-point.ts';
 import { openDecline, openUpdate, problemOf, type RegionInPlan, senderOf } from './messages.ts';
 import { taskId } from './report.ts';
 import { type Incident, settle } from './settlement.ts';

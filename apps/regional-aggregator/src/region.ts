@@ -12,6 +12,7 @@ import { type Database, OutboxRepository } from '@fedcarbon/persistence';
 import { summationOf } from '@fedcarbon/round';
 import {
   ConfigurationError,
+  faultInjection,
   type LoadedPlan,
   loadSigner,
   type Logger,
@@ -19,7 +20,7 @@ import {
   systemClock,
   verifySignature,
 } from '@fedcarbon/service';
-import { faultInjection } from './fault-injection.ts';
+import type { FaultPoint } from './fault-point.ts';
 import { RegionCollector } from './region-collector.ts';
 import { storeOf } from './store.ts';
 
@@ -62,7 +63,7 @@ export async function openRegion(
     logger,
     pollMs: OUTBOX_POLL_MS,
   });
-  const faultPoint = faultInjection();
+  const faultPoint = faultInjection<FaultPoint>();
   const collector = new RegionCollector({
     place: { plan, planHash, region, summation: summationOf(plan, planHash, sha256) },
     store: storeOf(database, name, () => {

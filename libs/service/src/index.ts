@@ -1,6 +1,7 @@
 export { systemClock } from './clock.ts';
 export { ConfigurationError, loadConfig } from './config.ts';
 export { generateKeyPem, loadSigner, sha256, signerFromPem, verifySignature } from './crypto.ts';
+export { faultInjection } from './fault-injection.ts';
 export { healthModule, type Readiness } from './health.ts';
 export { createLogger, type Logger, nestLogger } from './logger.ts';
 export { type LoadedPlan, loadPlan } from './plan.ts';
