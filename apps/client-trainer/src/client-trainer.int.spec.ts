@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { natsServerConfig } from '@fedcarbon/messaging';
@@ -68,7 +68,11 @@ const charges = () => broker.accountant.charges().map((charge) => charge.replace
 
 describe('client-trainer as a process on a real broker', () => {
   it('takes five holders through a round, shows what left the site, stays small, and stops at once', async () => {
-    const trainer = await start(configureHolders(holders));
+    const config = configureHolders(holders);
+    const file = join(folder.path, 'alder/train.csv');
+    const [, row] = readFileSync(file, 'utf8').trimEnd().split('\n');
+    appendFileSync(file, `${row ?? ''}\n`);
+    const trainer = await start(config);
     expect((await fetch(`${trainer.url}/readyz`)).status).toBe(200);
     await Promise.all(holders.map((holder) => broker.task(holder, 1)));
     const answered = await until(async () => {
@@ -80,11 +84,15 @@ describe('client-trainer as a process on a real broker', () => {
     await until(() => broker.declines.includes('plan_not_accepted'), trainer.output);
     await broker.task('alder', 2, { bits: 9 });
     await until(async () => (await views(trainer.url))[0]?.deliveries.refused['not_in_plan'] === 1, trainer.output);
-    for (const { budget, bytesSent, rounds, rejectedRows } of answered) {
+    for (const { holder, budget, bytesSent, rounds, rejectedRows } of answered) {
       expect(budget.epsilonSpent).toBeGreaterThan(0);
       expect(budget.epsilonSpent + budget.epsilonRemaining).toBeCloseTo(1, 9);
-      expect([bytesSent > 300, rounds, rejectedRows]).toEqual([true, 1, { train: {}, test: {} }]);
+      const train = holder === 'alder' ? { duplicate_id: 1 } : {};
+      expect([bytesSent > 300, rounds, rejectedRows]).toEqual([true, 1, { train, test: {} }]);
     }
+    // The log, which others may read, tells that rows were rejected but not how many.
+    expect(trainer.output().match(/.*rows were rejected.*/g)).toEqual([expect.stringContaining('"holder":"alder"')]);
+    expect(trainer.output()).not.toContain('duplicate_id');
     trainer.process.kill('SIGTERM');
     expect(await trainer.ended).toEqual([0, null]);
     expect(trainer.complaints()).toBe('');

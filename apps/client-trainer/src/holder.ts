@@ -74,7 +74,10 @@ export async function openHolder(
   const membership = membershipOf(plan, planHash, config.holder, signer.publicKey);
   const { member, region } = membership;
   const records = await readHolderRecords(config.dataDir, plan);
-  log.info({ rejected: records.rejected }, 'read the records; rejected rows by reason');
+  // Counts are for the holder's own eyes, and logs may be read elsewhere.
+  if (Object.values(records.rejected).some((reasons) => Object.keys(reasons).length > 0)) {
+    log.warn({}, 'some rows were rejected; GET /v1/holders on this machine says how many and why');
+  }
   const { holder, dataset } = member;
   const journal = await Journal.open({ dir: config.journalDir, holder, dataset, cap: config.cap, log });
   let facts: MaskingJournal | undefined;
