@@ -165,7 +165,7 @@ describe('a federation under trust local', () => {
   it(
     'trains with the whole noise of every holder, within the budget, and says so',
     async () => {
-      const reportFile = join(installation.home, 'report.json');
+      const reportFile = join(installation.folder, 'report.json');
       const plan = installation.planFile('local');
       const options = ['--plan', plan, '--rounds', '2', '--exit', '--port', '0', '--report', reportFile];
       const { code, output } = await installation.run(['start', ...options]);

@@ -10,6 +10,7 @@ import {
   brokerStatus,
   connectBroker,
   ensureStreams,
+  consumersOf,
   keepStreams,
   natsServerConfig,
   publishSigned,
@@ -250,8 +251,17 @@ describe('JetStreamServer on a real broker', () => {
     const manager = await jetstreamManager(connection);
     const seen = new Set<string>();
     serve('birch', ({ payload }) => seen.add(fromUtf8(payload)));
+    const deleteStreams = async () => {
+      for (const { name } of Object.values(STREAMS)) await manager.streams.delete(name);
+    };
+    await deleteStreams();
     const stopKeeping = keepStreams(connection, federation, silent);
-    for (const { name } of Object.values(STREAMS)) await manager.streams.delete(name);
+    // It makes them at once, whatever was there; the loss comes when it has done so.
+    await until(async () => {
+      const all = consumersOf(federation).map(({ stream, durable }) => manager.consumers.info(stream, durable));
+      return (await Promise.allSettled(all)).every(({ status }) => status === 'fulfilled');
+    });
+    await deleteStreams();
     await expect(send('birch', 'nowhere to go')).rejects.toThrow(/nobody listens there yet/);
     await connection.reconnect();
     await until(async () => {

@@ -100,8 +100,10 @@ describe('noise shares', () => {
 
   it('are small enough for the secure sum to pay: larger steps, narrower integers', () => {
     const [a, b] = [resolvePlan(file, enrol(file)), resolvePlan(local, enrol(local))];
-    // Noise in a sum of 20 falls by the square root of 14.
-    expect(a.recipe.stepSize / b.recipe.stepSize).toBeCloseTo(Math.sqrt(14), 3);
+    // The noise in a sum of all falls by the square root of the honest survivors.
+    const { minSurvivors = 0, maxColluding = 0 } = file.secureSum ?? {};
+    expect(minSurvivors - maxColluding).toBeGreaterThan(1);
+    expect(a.recipe.stepSize / b.recipe.stepSize).toBeCloseTo(Math.sqrt(minSurvivors - maxColluding), 3);
     expect(a.recipe.bits).toBeLessThan(b.recipe.bits);
   });
 

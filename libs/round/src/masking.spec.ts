@@ -33,7 +33,10 @@ const planOf = (trust: 'local' | 'distributed') =>
               shareSigmaSquared: { model: 500, benchmarks: 25 },
             },
     },
-    stock: { featureSchema: 'example-v1', features: ['example'], target: 'a1a3', unit: 'kgCO2e/m2' },
+    stock: {
+      ...{ featureSchema: 'example-v1', features: ['example'], target: 'a1a3', unit: 'kgCO2e/m2' },
+      ...{ use: null, data: { kind: 'private' } },
+    },
     regions: [
       ['north', ['birch', 'alder']],
       ['east', ['date', 'cedar']],

@@ -169,7 +169,7 @@ describe('double masking', () => {
     }
   });
 
-  it('a dealer whose seals do not open costs nobody but itself the round', () => {
+  it('a dealer whose seals do not open has the round abandoned and is named', () => {
     const block = blockOf(6, { minSurvivors: 5 });
     const federation = new Federation(block, doubleMasking(block));
     const run = federation.coordinatorStep.bind(federation);

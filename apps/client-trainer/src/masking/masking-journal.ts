@@ -36,7 +36,8 @@ export interface MaskingJournalOptions {
 
 /**
  * What a holder has persisted as a party of a plan's secure sum: the seed of its masks, whom it masks with, what it has sent and answered. Beside the
- * journal, a file for each plan. It is worth as much as the data: who reads it before a round is opened can take the holder's own mask off.
+ * journal, a file for each plan. It is worth as much as the data: it holds the seed and the masked
+ * vectors, so who reads it can take the masks off all that this holder has sent and will send under the plan.
  */
 export class MaskingJournal {
   readonly path: string;
