@@ -1,6 +1,6 @@
 import { sensitivitySquared } from '@fedcarbon/benchmark';
 import { FederationPlan, parseStrict, type PlanFile, type Purpose } from '@fedcarbon/contracts';
-import { canonicalBytes, InvalidInputError, type Json, type Sha256, toHex } from '@fedcarbon/kernel';
+import { canonicalBytes, type Json, type Sha256, toHex } from '@fedcarbon/kernel';
 import { integerWidth, MOMENTUM, RESIDUAL_SCALE, STEP_CAP, STEP_KAPPA, stepSize } from '@fedcarbon/learning';
 import { planNoise } from './noise.ts';
 import { benchmarkLayout, binCounts, stockView } from './stock-views.ts';
