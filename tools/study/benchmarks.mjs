@@ -1,4 +1,4 @@
-// `npm run study:benchmarks [-- --plan NAME] [--draws N]`: how far released percentiles lie from the empirical ones, and how often their intervals cover
+// `npm run study:benchmarks [-- --plan NAME] [--draws N] [--share S]`: how far released percentiles lie from the empirical ones, and how often their intervals cover
 // them, over N noise draws. The empirical figures are known here only because a simulation holds all records.
 import { estimatePercentiles } from '@fedcarbon/benchmark';
 import { noiseSdOfSum } from '@fedcarbon/round';
@@ -6,10 +6,15 @@ import { parseArgs } from 'node:util';
 import { loadFederation, quantile, releaseOnce } from './federation.mjs';
 
 const { values: options } = parseArgs({
-  options: { plan: { type: 'string', default: 'ecebd-20' }, draws: { type: 'string', default: '200' } },
+  options: {
+    plan: { type: 'string', default: 'ecebd-20' },
+    draws: { type: 'string', default: '200' },
+    share: { type: 'string' },
+  },
 });
 const draws = Number(options.draws);
-const federation = await loadFederation(options.plan);
+const share = options.share === undefined ? {} : { benchmarksShare: Number(options.share) };
+const federation = await loadFederation(options.plan, share);
 const { plan, rows, holders, stock } = federation;
 const { layout, nominalRecords, confidence, maxRelativeHalfWidth } = plan.benchmarks;
 const noiseSd = noiseSdOfSum(plan, 'benchmarks', holders.length);

@@ -15,10 +15,14 @@ import { parse } from 'yaml';
 
 export const checkout = join(import.meta.dirname, '../..');
 
-/** A plan with its holders' records, as `npm start` would split them. */
-export async function loadFederation(name) {
+/** A plan with its holders' records, as `npm start` would split them. `benchmarksShare`: share of mu^2 for the benchmarks instead of the plan's. */
+export async function loadFederation(name, { benchmarksShare } = {}) {
   const source = `federations/${name}.yaml`;
-  const file = parsePlanFile(parse(readFileSync(join(checkout, source), 'utf8')), source);
+  const written = parse(readFileSync(join(checkout, source), 'utf8'));
+  if (benchmarksShare !== undefined) {
+    written.privacy.budgetShares = { model: 1 - benchmarksShare, benchmarks: benchmarksShare };
+  }
+  const file = parsePlanFile(written, source);
   const stock = await loadStock(file.stock.source, {
     dataDir: process.env.FEDCARBON_DATA_DIR,
     checkoutDir: checkout,
