@@ -3,7 +3,8 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { postgresDataDir, type ProcessIdentity } from '@fedcarbon/stack';
+import type { ProcessIdentity } from '@fedcarbon/service';
+import { postgresDataDir } from '@fedcarbon/stack';
 import type { SupervisedProcess } from './supervisor.ts';
 
 const FEDERATIONS = join(import.meta.dirname, '../../../federations');

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { freePort, isRunning } from '@fedcarbon/stack';
+import { isRunning } from '@fedcarbon/service';
+import { freePort } from '@fedcarbon/stack';
 import { eventually, Installation } from './command.support.ts';
 import type { Report } from './report.ts';
 

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { isRunning, processIdentity, type ProcessIdentity } from '@fedcarbon/stack';
+import { isRunning, processIdentity, type ProcessIdentity } from '@fedcarbon/service';
 import { Home } from './home.ts';
 import { RunMark } from './running.ts';
 

@@ -1,7 +1,14 @@
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { FedcarbonError } from '@fedcarbon/kernel';
-import { isRunning, type ProcessIdentity, processIdentity } from '@fedcarbon/stack';
+import {
+  isRunning,
+  ownIdentity,
+  placeFile,
+  type ProcessIdentity,
+  readFileIfAny,
+  removeFileOf,
+} from '@fedcarbon/service';
 import type { Home } from './home.ts';
 import type { SupervisedProcess } from './supervisor.ts';
 
@@ -24,7 +31,7 @@ export class RunMark {
 
   constructor(home: Home) {
     this.home = home;
-    this.owner = processIdentity(process.pid) ?? { pid: process.pid, startedAt: 'unknown' };
+    this.owner = ownIdentity();
   }
 
   /**
@@ -37,7 +44,7 @@ export class RunMark {
     try {
       for (let tries = 0; tries < TRIES; tries++) {
         // Written first and linked into place: of two that start at once, one gets the home.
-        if (tryLink(draft, mark)) return;
+        if (placeFile(draft, mark)) return;
         await this.endEarlier(say);
       }
     } finally {
@@ -72,7 +79,7 @@ export class RunMark {
   /** Ends what an earlier run has left and removes its mark, in this order: a mark that names living processes must not get lost. */
   private async endEarlier(say: (line: string) => void): Promise<void> {
     const mark = this.home.runFile;
-    const text = readText(mark);
+    const text = readFileIfAny(mark);
     if (text === undefined) return;
     const earlier = parseMark(text);
     if (earlier !== undefined && isRunning(earlier)) {
@@ -86,15 +93,7 @@ export class RunMark {
       say(`stopping what a killed run left behind: ${left.map(({ name }) => name).join(', ')}`);
       await endAll(left);
     }
-    // Moved aside before it is deleted: if somebody else has taken the home meanwhile, theirs is put back.
-    const aside = `${mark}.stale.${String(process.pid)}`;
-    try {
-      renameSync(mark, aside);
-    } catch {
-      return;
-    }
-    if (readText(aside) !== text) tryLink(aside, mark);
-    rmSync(aside, { force: true });
+    removeFileOf(mark, text);
   }
 }
 
@@ -138,24 +137,6 @@ function send(signal: NodeJS.Signals, pid: number): void {
 function parseMark(text: string): RunFile | undefined {
   try {
     return JSON.parse(text) as RunFile;
-  } catch {
-    return undefined;
-  }
-}
-
-function tryLink(from: string, to: string): boolean {
-  try {
-    linkSync(from, to);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  }
-}
-
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
   } catch {
     return undefined;
   }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { processIdentity } from '@fedcarbon/stack';
+import { processIdentity } from '@fedcarbon/service';
 import { Supervisor } from './supervisor.ts';
 
 const LIVES = 'console.log("alive", process.pid); setInterval(() => undefined, 1000);';

@@ -3,7 +3,8 @@ import { createWriteStream, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { FedcarbonError } from '@fedcarbon/kernel';
-import { type ProcessIdentity, processIdentity, type RunningServer } from '@fedcarbon/stack';
+import { type ProcessIdentity, processIdentity } from '@fedcarbon/service';
+import type { RunningServer } from '@fedcarbon/stack';
 
 /** A process to keep alive: a script of ours, or a server that knows how to start itself. */
 export type ProcessSpec =

@@ -2,10 +2,12 @@ export { systemClock } from './clock.ts';
 export { ConfigurationError, loadConfig } from './config.ts';
 export { generateKeyPem, loadSigner, sha256, signerFromPem, verifySignature } from './crypto.ts';
 export { faultInjection } from './fault-injection.ts';
+export { placeFile, readFileIfAny, removeFileOf } from './exclusive-file.ts';
 export { healthModule, type Readiness } from './health.ts';
 export { createLogger, type Logger, nestLogger } from './logger.ts';
 export { type LoadedPlan, loadPlan } from './plan.ts';
 export { type Problem, problem, ProblemError, ProblemFilter } from './problem.ts';
+export { isRunning, ownIdentity, type ProcessIdentity, processIdentity } from './process-identity.ts';
 export { cryptoRandom } from './random.ts';
 export {
   type RunningService,

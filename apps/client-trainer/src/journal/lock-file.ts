@@ -1,12 +1,18 @@
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { FedcarbonError } from '@fedcarbon/kernel';
+import {
+  isRunning,
+  ownIdentity,
+  placeFile,
+  type ProcessIdentity,
+  readFileIfAny,
+  removeFileOf,
+} from '@fedcarbon/service';
 
 /** Who holds a lock. The start time tells a process from a later one of the same number, also across containers that all begin at 1. */
-interface LockOwner {
+interface LockOwner extends ProcessIdentity {
   readonly host: string;
-  readonly pid: number;
-  readonly startedAt: string;
 }
 
 /** Another process works with the folder. */
@@ -23,15 +29,15 @@ const TRIES = 5;
  * Throws LockedError, naming the process, while another one lives or runs on another machine, of which nothing can be known from here.
  */
 export function takeLock(path: string): () => void {
-  const mine = JSON.stringify({ host: hostname(), pid: process.pid, startedAt: startTime(process.pid) ?? 'unknown' });
+  const mine = JSON.stringify({ host: hostname(), ...ownIdentity() });
   const draft = `${path}.${String(process.pid)}`;
   // Written first and linked into place, so that nobody ever reads half a lock.
   writeFileSync(draft, mine);
   try {
     for (let tries = 0; tries < TRIES; tries++) {
-      if (tryLink(draft, path)) {
+      if (placeFile(draft, path)) {
         return () => {
-          if (readText(path) === mine) rmSync(path, { force: true });
+          if (readFileIfAny(path) === mine) rmSync(path, { force: true });
         };
       }
       removeStale(path);
@@ -43,7 +49,7 @@ export function takeLock(path: string): () => void {
 }
 
 function removeStale(path: string): void {
-  const text = readText(path);
+  const text = readFileIfAny(path);
   if (text === undefined) return;
   const owner = parseOwner(text);
   if (owner !== undefined && owner.host !== hostname()) {
@@ -51,20 +57,12 @@ function removeStale(path: string): void {
       `${path}: the journal is in use on ${owner.host}; stop that trainer, or delete the lock file if the machine is gone`,
     );
   }
-  if (owner !== undefined && startTime(owner.pid) === owner.startedAt) {
+  if (owner !== undefined && isRunning(owner)) {
     throw new LockedError(
       `${path}: the journal is in use by process ${String(owner.pid)}; run one trainer per journal`,
     );
   }
-  // Moved aside before it is deleted: if somebody else has taken the lock over meanwhile, theirs is put back.
-  const aside = `${path}.stale.${String(process.pid)}`;
-  try {
-    renameSync(path, aside);
-  } catch {
-    return;
-  }
-  if (readText(aside) !== text) tryLink(aside, path);
-  rmSync(aside, { force: true });
+  removeFileOf(path, text);
 }
 
 function parseOwner(text: string): LockOwner | undefined {
@@ -72,38 +70,5 @@ function parseOwner(text: string): LockOwner | undefined {
     return JSON.parse(text) as LockOwner;
   } catch {
     return undefined;
-  }
-}
-
-function tryLink(from: string, to: string): boolean {
-  try {
-    linkSync(from, to);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  }
-}
-
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
-
-/** When a living process started, in whatever way the system tells it; undefined when there is no such process. */
-function startTime(pid: number): string | undefined {
-  const stat = readText(`/proc/${String(pid)}/stat`);
-  // Field 22 (proc(5)); the second field may hold spaces, so count after its closing parenthesis.
-  const ticks = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  if (ticks !== undefined) return ticks;
-  try {
-    process.kill(pid, 0);
-    return 'unknown';
-  } catch (error) {
-    // EPERM: it lives, under another user.
-    return (error as NodeJS.ErrnoException).code === 'EPERM' ? 'unknown' : undefined;
   }
 }

@@ -14,6 +14,11 @@ export function processIdentity(pid: number): ProcessIdentity | undefined {
   return startedAt === undefined ? undefined : { pid, startedAt };
 }
 
+/** The identity of this process. */
+export function ownIdentity(): ProcessIdentity {
+  return processIdentity(process.pid) ?? { pid: process.pid, startedAt: 'unknown' };
+}
+
 /** Whether this very process still runs. */
 export function isRunning({ pid, startedAt }: ProcessIdentity): boolean {
   return processIdentity(pid)?.startedAt === startedAt;
