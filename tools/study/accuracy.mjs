@@ -2,11 +2,10 @@
 // records, beside an independent reference in Python on identical records (needs python3 with numpy and scipy). With --report, says whether the R2 of a
 // run of `npm start` lies in the central 99 % of the draws. Exit code 1 when product and reference differ by more than 3 standard errors, or the run is outside.
 import { noiseSdOfSum } from '@fedcarbon/round';
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { checkout, loadFederation, quantile, summary, trainOnce } from './federation.mjs';
+import { loadFederation, quantile, summary, trainOnce } from './federation.mjs';
+import { askReference, recordsOf } from './reference.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -53,13 +52,8 @@ process.exitCode = failed ? 1 : 0;
 
 /** The reference's summary over as many draws, or why it could not run. */
 function runReference() {
-  const d = recipe.binsPerFeature.length;
-  const matrix = (codes) => Array.from({ length: codes.length / d }, (_, i) => [...codes.subarray(i * d, (i + 1) * d)]);
-  const records = (parts) => ({
-    codes: parts.flatMap(({ codes }) => matrix(codes)),
-    y: parts.flatMap(({ y }) => [...y]),
-  });
-  const input = {
+  const records = encoded.map(recordsOf);
+  return askReference({
     binsPerFeature: recipe.binsPerFeature,
     yRange: recipe.yRange,
     T: recipe.rounds,
@@ -68,20 +62,8 @@ function runReference() {
     nominalRecords: recipe.nominalRecords,
     sigmaPerRound: noiseSdOfSum(plan, 'model', holders.length),
     lr: recipe.stepSize,
-    train: records(encoded),
-    test: records([test]),
+    train: { codes: records.flatMap(({ codes }) => codes), y: records.flatMap(({ y }) => y) },
+    test: recordsOf(test),
     seeds: Array.from({ length: draws }, (_, k) => k),
-  };
-  const script = join(checkout, 'tools/reference/int_gam_reference.py');
-  let reason = 'there is no python3';
-  for (const python of ['python3', '/usr/bin/python3']) {
-    const { status, stdout, stderr } = spawnSync(python, [script], {
-      input: JSON.stringify(input),
-      encoding: 'utf8',
-      maxBuffer: 1e8,
-    });
-    if (status === 0) return JSON.parse(stdout);
-    reason = stderr?.trim().split('\n').at(-1) ?? reason;
-  }
-  return `${reason} (python3 needs numpy and scipy)`;
+  });
 }

@@ -1,6 +1,6 @@
 // `npm run study:distributed [-- --splits 10-29] [--draws N] [--rounds T] [--spare S] [--kappa K] [--epsilon E] [--schema a,b] [--targets a,b]`: R2 under one noise for
 // the whole federation (`trust: distributed`, shares sized for 14 of 20 holders, all 20 answering), at the model's share of the budget, beside the same model
-// without noise and the Python reference on the same splits. Exit code 1 when a bound of the issue is missed at its own setting (the default options).
+// without noise and the Python reference on the same splits. Exit code 1 when a bound is missed at the setting that it is for (the default options).
 import { parseArgs } from 'node:util';
 import {
   HOLDERS,
@@ -55,7 +55,8 @@ for (const name of options.targets.split(',')) {
     const runs = Array.from({ length: draws }, () => r2(target, train(target, recipe, trainPart), testPart));
     rows.private.push(mean(runs));
     rows.exact.push(r2(target, train(target, exact, trainPart), testPart));
-    if (options.reference) rows.reference.push(referenceR2(target, recipe, trainPart, testPart, draws));
+    if (options.reference)
+      rows.reference.push(referenceR2(target, recipe, trainPart, testPart, { split, runs: draws }));
   }
   const failure = rows.reference.find((value) => typeof value === 'string');
   const reference = failure === undefined ? rows.reference.map((values) => mean(values)) : undefined;

@@ -17,12 +17,12 @@ import {
   STEP_KAPPA,
   stepSize,
 } from '@fedcarbon/learning';
-import { benchmarkLayout, binCounts, encodeStock, stockView } from '@fedcarbon/plan';
-import { calibrate, DiscreteGaussianSampler } from '@fedcarbon/privacy';
+import { benchmarkLayout, binCounts, encodeStock, planNoise, stockView } from '@fedcarbon/plan';
+import { DiscreteGaussianSampler } from '@fedcarbon/privacy';
 import { cryptoRandom } from '@fedcarbon/service';
 import { SeededRandom } from '@fedcarbon/stock';
-import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { askReference, recordsOf } from './reference.mjs';
 
 const checkout = join(import.meta.dirname, '../..');
 
@@ -98,16 +98,16 @@ export function resolveRecipe(
   const nominalRecords = target.nominalTraining;
   let sharedSigmaSquared = 0;
   if (epsilon !== null) {
-    const { parts } = calibrate({
+    const request = {
       epsilon,
       delta,
-      parts: [
-        { share: modelShare, sensitivitySquared: features, steps: rounds + spareRounds },
-        { share: 1 - modelShare, sensitivitySquared: target.benchmarkSensitivitySquared, steps: 1 },
-      ],
-    });
-    // A discrete Gaussian of each holder; sigma^2 is a multiple of 1/64, rounded up.
-    sharedSigmaSquared = Math.ceil((64 * parts[0].sigmaSquared) / MIN_SURVIVORS) / 64;
+      parts: {
+        model: { share: modelShare, sensitivitySquared: features, steps: rounds + spareRounds },
+        benchmarks: { share: 1 - modelShare, sensitivitySquared: target.benchmarkSensitivitySquared, steps: 1 },
+      },
+    };
+    const secureSum = { protocol: 'double-masking', minSurvivors: MIN_SURVIVORS, maxColluding: 0 };
+    sharedSigmaSquared = planNoise(request, secureSum, HOLDERS).shareSigmaSquared.model;
   }
   const sdOfSum = Math.sqrt(HOLDERS * sharedSigmaSquared);
   return {
@@ -151,14 +151,9 @@ export function r2(target, weights, test) {
   return metrics(test.y, predict(gamShape(target.bins), weights, test.codes, target.yRange)).r2;
 }
 
-/** R2 of `runs` runs of the Python reference on the same records and noise, or why it could not run. */
-export function referenceR2(target, recipe, trainPart, testPart, runs) {
-  const d = target.bins.length;
-  const matrix = ({ codes, y }) => ({
-    codes: Array.from(y, (_, i) => [...codes.subarray(i * d, (i + 1) * d)]),
-    y: [...y],
-  });
-  const input = {
+/** R2 of `runs` runs of the Python reference on the records of a split, each with noise of its own, or why it could not run. */
+export function referenceR2(target, recipe, trainPart, testPart, { split, runs }) {
+  const answer = askReference({
     binsPerFeature: target.bins,
     yRange: target.yRange,
     T: recipe.rounds,
@@ -167,21 +162,11 @@ export function referenceR2(target, recipe, trainPart, testPart, runs) {
     nominalRecords: recipe.nominalRecords,
     sigmaPerRound: recipe.sdOfSum,
     lr: recipe.learningRate,
-    train: matrix(trainPart),
-    test: matrix(testPart),
-    seeds: Array.from({ length: runs }, (_, k) => k),
-  };
-  let reason = 'there is no python3';
-  for (const python of ['python3', '/usr/bin/python3']) {
-    const { status, stdout, stderr } = spawnSync(python, [join(checkout, 'tools/reference/int_gam_reference.py')], {
-      input: JSON.stringify(input),
-      encoding: 'utf8',
-      maxBuffer: 1e8,
-    });
-    if (status === 0) return JSON.parse(stdout).r2;
-    reason = stderr?.trim().split('\n').at(-1) || reason;
-  }
-  return `${reason} (python3 needs numpy and scipy)`;
+    train: recordsOf(trainPart),
+    test: recordsOf(testPart),
+    seeds: Array.from({ length: runs }, (_, k) => split * runs + k),
+  });
+  return typeof answer === 'string' ? answer : answer.r2;
 }
 
 export function mean(values) {
