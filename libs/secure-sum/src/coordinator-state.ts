@@ -6,11 +6,10 @@ import { heldBy } from './open-sum.ts';
 import { decodeOutcome, type Outcome } from './outcome.ts';
 import type { SumShape } from './partial-sum.ts';
 import type { Phase } from './secure-sum.ts';
-import type { Setup } from './setup.ts';
-import { buildTopology } from './topology.ts';
+import { type Setup, setupOfMembers } from './setup.ts';
 import { u16 } from './v1/bytes-cursor.ts';
 import { decodeAnswer, decodeConsent, decodeMasked, decodePartial, type Partial } from './v1/round-messages.ts';
-import { decodeHello, decodeShares, entryDigest, type Hello, rosterHashOf } from './v1/setup-messages.ts';
+import { decodeHello, decodeShares, entryDigest, type Hello } from './v1/setup-messages.ts';
 
 /** First byte of a coordinator's facts: accepted messages with their sender, and decisions. What was decided follows from the messages before it. */
 export const FACT = {
@@ -103,19 +102,13 @@ export function coordinatorFacts(block: Block, crypto: SecureSumCrypto) {
   }
 
   function setupFrom(hellos: MaskingCoordinatorState['hellos']): Setup {
-    const members = [...hellos].map(([member, { entry }]) => ({ member, digest: entryDigest(crypto.sha256, entry) }));
+    const members = [...hellos].map(([member, { entry }]) => ({
+      member,
+      digest: entryDigest(crypto.sha256, entry),
+      entry,
+    }));
     members.sort((a, b) => a.member - b.member);
-    const rosterHash = rosterHashOf(crypto.sha256, block, members);
-    return {
-      rosterHash,
-      topology: buildTopology(
-        block.graph,
-        members.map(({ member }) => member),
-        rosterHash,
-        crypto,
-      ),
-      entries: new Map([...hellos].map(([member, { entry }]) => [member, entry])),
-    };
+    return setupOfMembers(block, members, crypto);
   }
 
   function readShares(state: MaskingCoordinatorState, from: number, message: Uint8Array): Uint8Array[] {

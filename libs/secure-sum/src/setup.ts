@@ -64,7 +64,15 @@ export function setupReader(block: Block, crypto: SecureSumCrypto): (message: Ui
 }
 
 function readSetup(block: Block, message: Uint8Array, crypto: SecureSumCrypto): Setup {
-  const { members } = decodeRoster(crypto.sha256, block, message);
+  return setupOfMembers(block, decodeRoster(crypto.sha256, block, message).members, crypto);
+}
+
+/** What follows from the members of a roster, in ascending order. Entries may be left out of those that the reader has nothing to do with. */
+export function setupOfMembers(
+  block: Block,
+  members: readonly { readonly member: number; readonly digest: Uint8Array; readonly entry?: RosterEntry }[],
+  crypto: SecureSumCrypto,
+): Setup {
   const rosterHash = rosterHashOf(crypto.sha256, block, members);
   return {
     rosterHash,
