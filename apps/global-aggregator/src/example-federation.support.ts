@@ -1,11 +1,12 @@
 import {
   type BrokerAccess,
   brokerUser,
-  FederationPlan,
+  type FederationPlan,
   type GlobalAggregatorConfig,
   type PlanMember,
   type RegionalAggregatorConfig,
 } from '@fedcarbon/contracts';
+import { examplePlan, exampleSecureSum } from '@fedcarbon/contracts/testing';
 import { canonicalBytes, type Json, type Signer, toBase64Url, toHex } from '@fedcarbon/kernel';
 import { type BrokerUser, natsServerConfig, permissionsFor } from '@fedcarbon/messaging';
 import { type GroupRole, migrate, provisionLogin } from '@fedcarbon/persistence';
@@ -28,7 +29,11 @@ export interface ExampleOptions {
 }
 
 const PASSWORD = 'example-password';
-const BINS_PER_FEATURE = [4, 4];
+
+/** The options that were given. */
+function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;
+}
 
 /** A federation with keys for everybody in it: its plan, its broker's users, its databases' logins and its services' configuration files. For tests. */
 export class ExampleFederation {
@@ -43,35 +48,14 @@ export class ExampleFederation {
     const { regions = { north: 2, south: 2 }, minSurvivors } = options;
     const members = Object.values(regions).reduce((sum, count) => sum + count, 0);
     const publicKey = (name: string) => toBase64Url(this.signer(name).publicKey);
-    const event = (sensitivitySquared: number) => ({
-      kind: 'discreteGaussian',
-      sigmaSquared: 4096,
-      sensitivitySquared,
-      steps: 1,
-    });
-    this.plan = FederationPlan.parse({
-      version: 1,
-      name: 'example',
-      simulation: true,
+    const share = 4096 / (minSurvivors ?? 1);
+    const { rounds, spareRounds, regionalDeadlineMs, globalDeadlineMs, unmaskDeadlineMs } = options;
+    this.plan = examplePlan({
       keys: { global: publicKey('global'), accountant: publicKey('accountant'), checkpoint: publicKey('checkpoint') },
       operatorKey: publicKey('operator'),
       privacy: {
-        epsilon: 1,
-        delta: 1e-5,
-        trust: minSurvivors === undefined ? 'local' : 'distributed',
-        adjacency: 'add-or-remove-one-record',
-        budgetShares: { model: 0.8, benchmarks: 0.2 },
         secureSum:
-          minSurvivors === undefined
-            ? null
-            : {
-                ...{ protocol: 'double-masking', minSurvivors, maxColluding: 0, noiseDistanceDelta: 0 },
-                shareSigmaSquared: { model: 4096 / minSurvivors, benchmarks: 4096 / minSurvivors },
-              },
-      },
-      stock: {
-        ...{ featureSchema: 'example-v1', features: ['example'], target: 'a1a3', unit: 'kgCO2e/m2' },
-        ...{ use: null, data: { kind: 'private' } },
+          minSurvivors === undefined ? null : exampleSecureSum(minSurvivors, { model: share, benchmarks: share }),
       },
       regions: Object.entries(regions).map(([name, count]) => ({
         name,
@@ -81,33 +65,11 @@ export class ExampleFederation {
           return { holder, dataset: `${holder}-data`, publicKey: publicKey(`holder-${holder}`), nominalRecords: 100 };
         }),
       })),
-      recipe: {
-        kind: 'gam-sum',
-        binsPerFeature: BINS_PER_FEATURE,
-        yRange: [0, 1000],
-        residualScale: 0.03,
-        momentum: 0.6,
-        rounds: options.rounds ?? 3,
-        spareRounds: options.spareRounds ?? 1,
-        stepSize: 0.1,
-        nominalRecords: 100 * members,
-        bits: 16,
-        event: event(BINS_PER_FEATURE.length),
-      },
-      benchmarks: {
-        layout: { edges: [0, 250, 500, 1000], margins: [{ name: 'all', groups: ['all'] }] },
-        nominalRecords: 100 * members,
-        bits: 16,
-        event: event(1),
-        confidence: 0.9,
-        maxRelativeHalfWidth: 0.25,
-      },
+      recipe: given({ rounds, spareRounds }),
+      benchmarks: { layout: { edges: [0, 250, 500, 1000], margins: [{ name: 'all', groups: ['all'] }] } },
       round: {
         quorum: options.quorum ?? members,
-        regionalDeadlineMs: options.regionalDeadlineMs ?? 8000,
-        globalDeadlineMs: options.globalDeadlineMs ?? 12_000,
-        unmaskDeadlineMs: options.unmaskDeadlineMs ?? 4000,
-        clientsPerRegion: null,
+        ...given({ regionalDeadlineMs, globalDeadlineMs, unmaskDeadlineMs }),
       },
     });
     this.planHash = toHex(sha256(canonicalBytes(this.plan as Json)));

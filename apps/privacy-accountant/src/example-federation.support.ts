@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import {
   COMMIT_REQUEST_V1,
-  FederationPlan,
+  type FederationPlan,
   HISTORY_REQUEST_V1,
   type MechanismEvent,
   RESERVE_REQUEST_V1,
   type SignedBytes,
   signStatement,
 } from '@fedcarbon/contracts';
+import { examplePlan } from '@fedcarbon/contracts/testing';
 import { canonicalBytes, type Json, type Signer, toBase64Url, toHex } from '@fedcarbon/kernel';
 import type { NewPlan } from '@fedcarbon/persistence';
 import { generateKeyPem, sha256, signerFromPem } from '@fedcarbon/service';
@@ -38,23 +39,11 @@ export class ExampleFederation {
       const name = `${prefix}-${String(i).padStart(2, '0')}`;
       this.#holders.set(name, before?.signer(name) ?? signerFromPem(generateKeyPem()));
     }
-    this.plan = FederationPlan.parse({
-      version: 1,
+    this.plan = examplePlan({
       name: before === undefined ? 'example' : 'example-again',
-      simulation: true,
       keys: { global: other, accountant: publicKey(this.accountant), checkpoint: other },
       operatorKey: other,
-      privacy: {
-        ...budget,
-        trust: 'local',
-        adjacency: 'add-or-remove-one-record',
-        budgetShares: { model: 0.8, benchmarks: 0.2 },
-        secureSum: null,
-      },
-      stock: {
-        ...{ featureSchema: 'example-v1', features: ['example'], target: 'a1a3', unit: 'kgCO2e/m2' },
-        ...{ use: null, data: { kind: 'private' } },
-      },
+      privacy: budget,
       regions: [
         {
           name: 'north',
@@ -67,34 +56,8 @@ export class ExampleFederation {
           })),
         },
       ],
-      recipe: {
-        kind: 'gam-sum',
-        binsPerFeature: [4, 4],
-        yRange: [0, 1000],
-        residualScale: 0.03,
-        momentum: 0.6,
-        rounds: 10,
-        spareRounds: 2,
-        stepSize: 0.1,
-        nominalRecords: 100 * clients,
-        bits: 16,
-        event,
-      },
-      benchmarks: {
-        layout: { edges: [0, 500, 1000], margins: [{ name: 'all', groups: ['all'] }] },
-        nominalRecords: 100 * clients,
-        bits: 16,
-        event: { ...event, sensitivitySquared: 1 },
-        confidence: 0.9,
-        maxRelativeHalfWidth: 0.25,
-      },
-      round: {
-        quorum: 1,
-        regionalDeadlineMs: 8000,
-        globalDeadlineMs: 12000,
-        unmaskDeadlineMs: 4000,
-        clientsPerRegion: null,
-      },
+      recipe: { rounds: 10, spareRounds: 2, event },
+      benchmarks: { event: { ...event, sensitivitySquared: 1 } },
     });
     this.planHash = toHex(sha256(canonicalBytes(this.plan as Json)));
   }

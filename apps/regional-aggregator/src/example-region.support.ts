@@ -5,7 +5,6 @@ import {
   DECLINE_V1,
   type Decline,
   embedStatement,
-  FederationPlan,
   ROUND_OPENED_V1,
   type RoundOpened,
   type SignedBytes,
@@ -14,6 +13,7 @@ import {
   UPDATE_V1,
   type Update,
 } from '@fedcarbon/contracts';
+import { examplePlan, exampleSecureSum } from '@fedcarbon/contracts/testing';
 import { canonicalBytes, type Json, type Signer, toBase64Url, toHex } from '@fedcarbon/kernel';
 import { roundIdOf, roundShape, summationOf } from '@fedcarbon/round';
 import { generateKeyPem, sha256, signerFromPem } from '@fedcarbon/service';
@@ -31,60 +31,21 @@ export class ExampleRegion {
     masked = false,
   }: { readonly clientsPerRegion?: number | null; readonly masked?: boolean } = {}) {
     const publicKey = (name: string) => toBase64Url(this.signer(name).publicKey);
-    const event = (sensitivitySquared: number) => ({
-      kind: 'discreteGaussian',
-      sigmaSquared: 4096,
-      sensitivitySquared,
-      steps: 1,
-    });
     const member = (holder: string) => ({
       holder,
       dataset: `${holder}-data`,
       publicKey: publicKey(holder),
       nominalRecords: 100,
     });
-    const plan = FederationPlan.parse({
-      version: 1,
-      name: 'example',
-      simulation: true,
+    const plan = examplePlan({
       keys: { global: publicKey('global'), accountant: publicKey('accountant'), checkpoint: publicKey('checkpoint') },
       operatorKey: publicKey('operator'),
-      privacy: {
-        epsilon: 1,
-        delta: 1e-5,
-        trust: masked ? 'distributed' : 'local',
-        adjacency: 'add-or-remove-one-record',
-        budgetShares: { model: 0.8, benchmarks: 0.2 },
-        secureSum: masked
-          ? {
-              ...{ protocol: 'double-masking', minSurvivors: 3, maxColluding: 0, noiseDistanceDelta: 0 },
-              shareSigmaSquared: { model: 2048, benchmarks: 2048 },
-            }
-          : null,
-      },
-      stock: {
-        ...{ featureSchema: 'example-v1', features: ['example'], target: 'a1a3', unit: 'kgCO2e/m2' },
-        ...{ use: null, data: { kind: 'private' } },
-      },
+      privacy: { secureSum: masked ? exampleSecureSum(3, { model: 2048, benchmarks: 2048 }) : null },
       regions: [
         { name: 'north', publicKey: publicKey('region'), members: ['alder', 'birch', 'cedar'].map(member) },
         { name: 'south', publicKey: publicKey('other region'), members: [member('date')] },
       ],
-      recipe: {
-        ...{ kind: 'gam-sum', binsPerFeature: [4, 4], yRange: [0, 1000], residualScale: 0.03, momentum: 0.6 },
-        ...{ rounds: 3, spareRounds: 1, stepSize: 0.1, nominalRecords: 400, bits: 16, event: event(2) },
-      },
-      benchmarks: {
-        layout: { edges: [0, 500, 1000], margins: [{ name: 'all', groups: ['all'] }] },
-        ...{ nominalRecords: 400, bits: 16, event: event(1), confidence: 0.9, maxRelativeHalfWidth: 0.25 },
-      },
-      round: {
-        quorum: 1,
-        regionalDeadlineMs: 8000,
-        globalDeadlineMs: 12_000,
-        unmaskDeadlineMs: 4000,
-        clientsPerRegion,
-      },
+      round: { clientsPerRegion },
     });
     const [region] = plan.regions;
     if (region === undefined) throw new Error('the plan has no region');

@@ -1,4 +1,4 @@
-import { FederationPlan } from '@fedcarbon/contracts';
+import { exampleEvent, examplePlan, exampleSecureSum } from '@fedcarbon/contracts/testing';
 import { toBase64Url, toHex } from '@fedcarbon/kernel';
 import { describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
@@ -15,49 +15,18 @@ import {
 
 const sha256 = (data: Uint8Array) => new Uint8Array(createHash('sha256').update(data).digest());
 const key = (name: string) => toBase64Url(sha256(new TextEncoder().encode(name)));
-const event = (sigmaSquared: number, sensitivitySquared: number) => ({
-  ...{ kind: 'discreteGaussian', sigmaSquared, sensitivitySquared, steps: 1 },
-});
 const planOf = (trust: 'local' | 'distributed') =>
-  FederationPlan.parse({
-    ...{ version: 1, name: 'example', simulation: true, operatorKey: key('operator') },
+  examplePlan({
+    operatorKey: key('operator'),
     keys: { global: key('global'), accountant: key('accountant'), checkpoint: key('checkpoint') },
-    privacy: {
-      ...{ epsilon: 1, delta: 1e-5, trust, adjacency: 'add-or-remove-one-record' },
-      budgetShares: { model: 0.8, benchmarks: 0.2 },
-      secureSum:
-        trust === 'local'
-          ? null
-          : {
-              ...{ protocol: 'double-masking', minSurvivors: 3, maxColluding: 1, noiseDistanceDelta: 0 },
-              shareSigmaSquared: { model: 500, benchmarks: 25 },
-            },
-    },
-    stock: {
-      ...{ featureSchema: 'example-v1', features: ['example'], target: 'a1a3', unit: 'kgCO2e/m2' },
-      ...{ use: null, data: { kind: 'private' } },
-    },
-    regions: [
-      ['north', ['birch', 'alder']],
-      ['east', ['date', 'cedar']],
-    ].map(([name, members]) => ({
-      ...{ name, publicKey: key(`region ${String(name)}`) },
-      members: (members as string[]).map((holder) => ({
-        ...{ holder, dataset: 'stock', publicKey: key(holder), nominalRecords: 100 },
-      })),
+    privacy: { secureSum: trust === 'local' ? null : exampleSecureSum(3, { model: 500, benchmarks: 25 }, 1) },
+    regions: [['north', ['birch', 'alder']] as const, ['east', ['date', 'cedar']] as const].map(([name, members]) => ({
+      ...{ name, publicKey: key(`region ${name}`) },
+      members: members.map((holder) => ({ holder, dataset: 'stock', publicKey: key(holder), nominalRecords: 100 })),
     })),
-    recipe: {
-      ...{ kind: 'gam-sum', binsPerFeature: [4, 4], yRange: [0, 1000], residualScale: 0.03, momentum: 0.6 },
-      ...{ rounds: 3, spareRounds: 2, stepSize: 0.1, nominalRecords: 400, bits: 16, event: event(1000, 2) },
-    },
-    benchmarks: {
-      layout: { edges: [0, 500, 1000], margins: [{ name: 'all', groups: ['all'] }] },
-      ...{ nominalRecords: 400, bits: 12, event: event(50, 1), confidence: 0.9, maxRelativeHalfWidth: 0.25 },
-    },
-    round: {
-      ...{ quorum: 4, regionalDeadlineMs: 8000, globalDeadlineMs: 12_000, unmaskDeadlineMs: 4000 },
-      clientsPerRegion: null,
-    },
+    recipe: { spareRounds: 2, event: exampleEvent(1000, 2) },
+    benchmarks: { bits: 12, event: exampleEvent(50, 1) },
+    round: { quorum: 4 },
   });
 const [local, distributed] = [planOf('local'), planOf('distributed')];
 const planHash = 'ab'.repeat(32);
