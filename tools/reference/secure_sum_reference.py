@@ -325,6 +325,8 @@ def two_servers(n, rounds, bits, vectors, silent, noise):
         public = x25519_public(ephemeral[i])
         info = context("helper-seal", i, r) + public + x25519_public(helper)
         piece = public + seal(hkdf(x25519(ephemeral[i], x25519_public(helper)), session, info, 32), seed[i])
+        statement = context("sealed-seed", i, r, bits, length >> 16, length & 0xFFFF) + session + piece
+        piece += ed25519_sign(bytes(32), statement)
         own = mask(hkdf(seed[i], session, context("helper-mask", i, r), 32), length, bits)
         masked[str(i)] = (head(5) + u16(r) + packed([a - b for a, b in zip(vectors[i], own)], bits) + piece).hex()
         sealed += piece

@@ -69,6 +69,18 @@ export const ClientTrainerConfig = z.strictObject({
 });
 export type ClientTrainerConfig = z.infer<typeof ClientTrainerConfig>;
 
+/** The second server of plans under `protocol: two-servers`. No database: what it must remember lies in `factsDir`. */
+export const SumHelperConfig = z.strictObject({
+  ...withPlan,
+  broker: BrokerAccess,
+  keyFile: z.string(),
+  /** X25519 private key, PKCS#8 PEM: opens what clients seal. */
+  sealingKeyFile: z.string(),
+  /** Folder of the answers given so far; made when absent. */
+  factsDir: z.string(),
+});
+export type SumHelperConfig = z.infer<typeof SumHelperConfig>;
+
 export const Role = z.enum(['analyst', 'auditor', 'operator', 'holder']);
 export type Role = z.infer<typeof Role>;
 

@@ -3,9 +3,8 @@ import { MechanismEvent, Name, NonNegativeInt, PositiveInt, PublicKey, Sha256Hex
 
 const Fraction = z.number().gt(0).lt(1);
 
-/** How the sum of a round is computed so that nobody sees an update (trust `distributed`), and what each holder's share of the noise is. */
-export const SecureSumPlan = z.strictObject({
-  protocol: z.literal('double-masking'),
+/** Each holder's share of the noise under a secure sum, and what it is sized for. */
+const NoiseShares = z.strictObject({
   /** K_min: the sum of fewer holders than this is never opened; their noise alone is the noise that the accountant charges. */
   minSurvivors: PositiveInt,
   /** Survivors whose noise is not counted on, because they may know it or leave it out. */
@@ -15,6 +14,17 @@ export const SecureSumPlan = z.strictObject({
   /** Part of the plan's delta: how far the sums of shares, over all rounds, are from the discrete Gaussians that the events stand for. */
   noiseDistanceDelta: z.number().nonnegative(),
 });
+export type NoiseShares = z.infer<typeof NoiseShares>;
+
+/** How the sum of a round is computed so that nobody sees an update (trust `distributed`), and what each holder's share of the noise is. */
+export const SecureSumPlan = z.discriminatedUnion('protocol', [
+  NoiseShares.extend({ protocol: z.literal('double-masking') }),
+  NoiseShares.extend({
+    protocol: z.literal('two-servers'),
+    /** The second server, run by another organisation than global-aggregator and regions. `sealingKey` is an X25519 key: clients seal their seeds with it. */
+    helper: z.strictObject({ publicKey: PublicKey, sealingKey: PublicKey }),
+  }),
+]);
 export type SecureSumPlan = z.infer<typeof SecureSumPlan>;
 
 /** Cells of the benchmark histogram; the same shape as `HistogramLayout` in @fedcarbon/benchmark. */
@@ -109,7 +119,7 @@ export const FederationPlan = z.strictObject({
     quorum: PositiveInt,
     regionalDeadlineMs: PositiveInt,
     globalDeadlineMs: PositiveInt,
-    /** Under trust `distributed`, how long the holders' signatures, and then their answers, are waited for after the sum is closed. */
+    /** Under trust `distributed`, how long the holders' signatures, and then their answers (or that of the helper), are waited for after the sum is closed. */
     unmaskDeadlineMs: PositiveInt,
     /** How many clients a region picks for a round; null takes all. */
     clientsPerRegion: PositiveInt.nullable(),

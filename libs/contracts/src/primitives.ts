@@ -11,8 +11,8 @@ export const Sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-ca
 /** Binary as base64url without padding (RFC 4648, section 5). */
 export const Base64Url = z.string().regex(/^[A-Za-z0-9_-]*$/, 'must be base64url without padding');
 
-/** Ed25519 public key: 32 bytes as base64url. */
-export const PublicKey = Base64Url.length(43, 'must be a 32-byte Ed25519 public key as base64url');
+/** Public key, Ed25519 where nothing else is said: 32 bytes as base64url. */
+export const PublicKey = Base64Url.length(43, 'must be a 32-byte public key as base64url');
 
 /** Ed25519 signature: 64 bytes as base64url. */
 export const Signature = Base64Url.length(86, 'must be a 64-byte Ed25519 signature as base64url');

@@ -9,6 +9,8 @@
  * | FC_REGIONAL | fc.v1.regional.<region>           | regions           | global-aggregator              |
  * | FC_MASKING  | fc.v1.masking.<holder>            | holders           | global-aggregator              |
  *
+ * The helper of two servers (sum-helper) is reached as a holder of the name HELPER, in FC_DOWN, and answers in FC_MASKING.
+ *
  * `fc.v1.accountant.<holder>.*` is request-reply without a stream: the answer lies in Postgres, so asking again is always right.
  */
 export const SUBJECTS = {
@@ -28,6 +30,9 @@ export const SUBJECTS = {
   controlStart: 'fc.v1.control.start',
   accountant: (holder: string, call: AccountantCall) => `fc.v1.accountant.${holder}.${call}`,
 } as const;
+
+/** Stands for the second server where subjects name a holder; no holder can have this name. */
+export const HELPER = '_helper';
 
 export type AccountantCall = 'reserve' | 'commit' | 'history';
 
@@ -75,6 +80,7 @@ export const CONSUMERS = {
     filter: [`fc.v1.down.${holder}.>`, SUBJECTS.maskingDownToAll],
   }),
   global: () => ({ stream: STREAMS.regional.name, durable: 'global-aggregator', filter: 'fc.v1.regional.*' }),
+  helper: () => ({ stream: STREAMS.down.name, durable: 'sum-helper', filter: SUBJECTS.maskingDown(HELPER) }),
   masking: () => ({ stream: STREAMS.masking.name, durable: 'global-aggregator', filter: 'fc.v1.masking.*' }),
 } as const;
 export interface ConsumerSpec {

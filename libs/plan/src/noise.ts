@@ -1,4 +1,4 @@
-import type { PlanFile, Purpose, SecureSumPlan } from '@fedcarbon/contracts';
+import type { NoiseShares, PlanFile, Purpose } from '@fedcarbon/contracts';
 import { InvalidInputError } from '@fedcarbon/kernel';
 import { calibrate, deltaOf } from '@fedcarbon/privacy';
 import { completeThreshold, deltaOfNoiseShares, noiseShare, sumOfDiscreteGaussiansTau } from '@fedcarbon/secure-sum';
@@ -21,7 +21,7 @@ export interface PlanNoise {
   /** What each holder adds. */
   readonly shareSigmaSquared: ByPurpose;
   /** What goes into the plan: null under trust `local`. */
-  readonly secureSum: SecureSumPlan | null;
+  readonly shares: NoiseShares | null;
 }
 
 /**
@@ -33,27 +33,24 @@ export interface PlanNoise {
 export function planNoise(request: NoiseRequest, secureSum: PlanFile['secureSum'], members: number): PlanNoise {
   if (secureSum === undefined) {
     const sigmaSquared = calibrated(request, request.delta);
-    return { eventSigmaSquared: sigmaSquared, shareSigmaSquared: sigmaSquared, secureSum: null };
+    return { eventSigmaSquared: sigmaSquared, shareSigmaSquared: sigmaSquared, shares: null };
   }
-  const { minSurvivors, maxColluding } = secureSum;
+  const { protocol, minSurvivors, maxColluding } = secureSum;
   if (members < 3) {
     throw new InvalidInputError(`secureSum: takes at least 3 members, found ${String(members)}`);
   }
-  if (minSurvivors < completeThreshold(members) || minSurvivors > members) {
+  const [least, why] =
+    protocol === 'double-masking'
+      ? [completeThreshold(members), 'fewer could be opened in two ways']
+      : [2, 'a sum of one is an update'];
+  if (minSurvivors < least || minSurvivors > members) {
     throw new InvalidInputError(
-      `secureSum.minSurvivors: must be ${String(completeThreshold(members))} to ${String(members)} for ${String(members)} members, found ${String(minSurvivors)}; fewer could be opened in two ways`,
+      `secureSum.minSurvivors: must be ${String(least)} to ${String(members)} for ${String(members)} members, found ${String(minSurvivors)}; ${why}`,
     );
   }
-  const shares = sharesWithin(request, { minSurvivors, maxColluding });
-  return {
-    eventSigmaSquared: shares.eventSigmaSquared,
-    shareSigmaSquared: shares.shareSigmaSquared,
-    secureSum: {
-      ...{ protocol: 'double-masking', minSurvivors, maxColluding },
-      shareSigmaSquared: { ...shares.shareSigmaSquared },
-      noiseDistanceDelta: shares.noiseDistanceDelta,
-    },
-  };
+  const { eventSigmaSquared, shareSigmaSquared, noiseDistanceDelta } = sharesWithin(request, secureSum);
+  const shares = { minSurvivors, maxColluding, shareSigmaSquared: { ...shareSigmaSquared }, noiseDistanceDelta };
+  return { eventSigmaSquared, shareSigmaSquared, shares };
 }
 
 function sharesWithin(

@@ -34,12 +34,6 @@ export function parsePlanFile(value: unknown, source: string, overrides: { reado
   }
   if (file.trust === 'distributed') {
     if (secureSum === undefined) return refuse('secureSum', 'trust "distributed" needs it');
-    if (secureSum.protocol !== 'double-masking') {
-      refuse(
-        'secureSum.protocol',
-        `"${secureSum.protocol}" is a library so far, not available through the services yet; use "double-masking"`,
-      );
-    }
     if (secureSum.maxColluding >= secureSum.minSurvivors) {
       refuse(
         'secureSum.maxColluding',

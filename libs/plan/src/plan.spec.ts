@@ -12,6 +12,7 @@ const federations = join(import.meta.dirname, '../../../federations');
 const read = (name: string): unknown => parse(readFileSync(join(federations, name), 'utf8'));
 const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest();
 const publicKey = 'A'.repeat(43);
+const helper = { publicKey: 'B'.repeat(43), sealingKey: 'C'.repeat(43) };
 
 /** As many members as the example plans count on: 5 in each region, or 9 where the holders are those that exist. */
 function enrol(file: PlanFile, clients = 5): Enrolment {
@@ -21,6 +22,7 @@ function enrol(file: PlanFile, clients = 5): Enrolment {
     data: { kind: 'simulated', seed: 42 },
     keys: { global: publicKey, accountant: publicKey, checkpoint: publicKey },
     operatorKey: publicKey,
+    helper,
     regions: file.regions.map(({ name }, r) => ({
       name,
       publicKey,
@@ -116,10 +118,10 @@ describe('noise shares', () => {
       },
     };
     const secureSum = { protocol: 'double-masking', minSurvivors: 7, maxColluding: 0 } as const;
-    const { eventSigmaSquared, shareSigmaSquared, secureSum: resolved } = planNoise(request, secureSum, 9);
+    const { eventSigmaSquared, shareSigmaSquared, shares } = planNoise(request, secureSum, 9);
     // Shares as small as these are seen.
     expect(shareSigmaSquared.benchmarks).toBeLessThan(3);
-    const { noiseDistanceDelta = NaN } = resolved ?? {};
+    const { noiseDistanceDelta = NaN } = shares ?? {};
     expect(noiseDistanceDelta).toBeGreaterThan(1e-8);
     const events = (['model', 'benchmarks'] as const).map((purpose) => ({
       kind: 'discreteGaussian' as const,
@@ -136,6 +138,26 @@ describe('noise shares', () => {
       /minSurvivors: must be 14 to 20 for 20 members, found 13/,
     );
     expect(() => resolvePlan(withSecureSum(21), members)).toThrow(/must be 14 to 20/);
+  });
+
+  it('are the same with two servers, which allow fewer survivors, and need a helper of its own', () => {
+    const two = (minSurvivors: number): PlanFile => ({
+      ...withSecureSum(minSurvivors),
+      secureSum: { protocol: 'two-servers', minSurvivors, maxColluding: 1 },
+    });
+    const [a, b] = [two(14), withSecureSum(14, 1)].map((plan) => resolvePlan(plan, enrol(file)));
+    expect(a?.privacy.secureSum).toEqual({ ...b?.privacy.secureSum, protocol: 'two-servers', helper });
+    expect([a?.recipe, a?.benchmarks]).toEqual([b?.recipe, b?.benchmarks]);
+    expect(resolvePlan(two(8), enrol(file)).privacy.secureSum?.minSurvivors).toBe(8);
+    expect(() => resolvePlan(two(1), enrol(file))).toThrow(/minSurvivors: must be 2 to 20 .*, found 1/);
+    for (const none of [undefined, { ...helper, publicKey }]) {
+      expect(() => resolvePlan(two(14), { ...enrol(file), helper: none })).toThrow(
+        /needs a helper with keys of its own/,
+      );
+    }
+    expect(trustAssumption(resolvePlan(two(14), enrol(file)))).toMatch(
+      /^At least 13 honest holders .* the two servers do not collude: sum-helper on one side, [^.]*\.$/,
+    );
   });
 
   it('have an assumption that can be said in one sentence', () => {
@@ -189,11 +211,7 @@ describe('a plan file is refused, naming the place, with', () => {
     ['a quorum above the clients', { ...good, round: { quorum: 21 } }, /round\.quorum: 21 is more than the 20/],
     ['distributed trust without a secure sum', { ...good, trust: 'distributed' }, /secureSum: .*needs it/],
     ['a secure sum that nobody asked for', { ...good, secureSum: masked['secureSum'] }, /secureSum: trust "local"/],
-    [
-      'two servers',
-      withSecureSum({ protocol: 'two-servers' }),
-      /secureSum\.protocol: .*not available through the services/,
-    ],
+    ['an unknown protocol', withSecureSum({ protocol: 'three-servers' }), /secureSum\.protocol/],
     [
       'only colluders',
       withSecureSum({ maxColluding: 14 }),

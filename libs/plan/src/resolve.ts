@@ -1,6 +1,13 @@
 import { sensitivitySquared } from '@fedcarbon/benchmark';
-import { FederationPlan, parseStrict, type PlanFile, type Purpose } from '@fedcarbon/contracts';
-import { canonicalBytes, type Json, type Sha256, toHex } from '@fedcarbon/kernel';
+import {
+  FederationPlan,
+  type NoiseShares,
+  parseStrict,
+  type PlanFile,
+  type Purpose,
+  type SecureSumPlan,
+} from '@fedcarbon/contracts';
+import { canonicalBytes, InvalidInputError, type Json, type Sha256, toHex } from '@fedcarbon/kernel';
 import { integerWidth, MOMENTUM, RESIDUAL_SCALE, STEP_CAP, STEP_KAPPA, stepSize } from '@fedcarbon/learning';
 import { planNoise } from './noise.ts';
 import { benchmarkLayout, binCounts, stockView } from './stock-views.ts';
@@ -13,6 +20,8 @@ export interface Enrolment {
   readonly data: FederationPlan['stock']['data'];
   readonly keys: FederationPlan['keys'];
   readonly operatorKey: string;
+  /** Of the second server, under protocol `two-servers`. */
+  readonly helper?: { readonly publicKey: string; readonly sealingKey: string } | undefined;
   readonly regions: readonly {
     readonly name: string;
     readonly publicKey: string;
@@ -65,7 +74,7 @@ export function resolvePlan(file: PlanFile, enrolment: Enrolment): FederationPla
     operatorKey: enrolment.operatorKey,
     privacy: {
       ...{ epsilon, delta, trust: file.trust, adjacency: 'add-or-remove-one-record', budgetShares },
-      secureSum: noise.secureSum,
+      secureSum: noise.shares && secureSumPlan(file, enrolment, noise.shares),
     },
     stock: {
       featureSchema: file.stock.featureSchema,
@@ -114,6 +123,14 @@ export function resolvePlan(file: PlanFile, enrolment: Enrolment): FederationPla
     round: file.round,
   };
   return parseStrict(FederationPlan, plan, 'resolved plan');
+}
+
+function secureSumPlan({ secureSum }: PlanFile, { keys, helper }: Enrolment, shares: NoiseShares): SecureSumPlan {
+  if (secureSum?.protocol !== 'two-servers') return { protocol: 'double-masking', ...shares };
+  if (helper === undefined || helper.publicKey === keys.global) {
+    throw new InvalidInputError('secureSum.protocol: "two-servers" needs a helper with keys of its own');
+  }
+  return { protocol: 'two-servers', ...shares, helper };
 }
 
 /** SHA-256 of the plan's canonical bytes, as hexadecimal: the name under which everybody knows the plan. */

@@ -1,6 +1,14 @@
 import type { FederationPlan, Purpose } from '@fedcarbon/contracts';
 import { fromBase64Url, fromHex, InvalidInputError, type Sha256 } from '@fedcarbon/kernel';
-import { type Block, type SecureSum, doubleMasking, sessionOf, type Phase, type SumShape } from '@fedcarbon/secure-sum';
+import {
+  type Block,
+  type SecureSum,
+  doubleMasking,
+  sessionOf,
+  type Phase,
+  type SumShape,
+  twoServers,
+} from '@fedcarbon/secure-sum';
 import { roundShape } from './recipe.ts';
 
 /** A plan has one block: it covers every round that the plan can have. */
@@ -37,7 +45,20 @@ export function maskingBlock(plan: FederationPlan, planHash: string, sha256: Sha
 
 /** The secure sum of a plan under trust `distributed`. */
 export function secureSumOf(plan: FederationPlan, planHash: string, sha256: Sha256): SecureSum {
-  return doubleMasking(maskingBlock(plan, planHash, sha256));
+  return plan.privacy.secureSum?.protocol === 'two-servers'
+    ? twoServersOf(plan, planHash, sha256).sum
+    : doubleMasking(maskingBlock(plan, planHash, sha256));
+}
+
+/** The secure sum of a plan that has a helper, and the helper's key. Throws InvalidInputError for another plan. */
+export function twoServersOf(plan: FederationPlan, planHash: string, sha256: Sha256) {
+  const { secureSum } = plan.privacy;
+  if (secureSum?.protocol !== 'two-servers') {
+    throw new InvalidInputError(`the plan "${plan.name}" has no second server`, { code: 'wrong_plan' });
+  }
+  const { publicKey, sealingKey } = secureSum.helper;
+  const block = maskingBlock(plan, planHash, sha256);
+  return { sum: twoServers(block, fromBase64Url(sealingKey)), publicKey: fromBase64Url(publicKey) };
 }
 
 /** Largest index that a round of the plan can have: model rounds, spare ones included, and the benchmarks. */

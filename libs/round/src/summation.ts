@@ -1,8 +1,8 @@
 import { decodeIntegers, encodeIntegers, sumModulo } from '@fedcarbon/codec';
 import type { FederationPlan, Purpose } from '@fedcarbon/contracts';
 import { InvalidInputError, type Sha256 } from '@fedcarbon/kernel';
-import { addMasked, type Block, readMasked, readPartial } from '@fedcarbon/secure-sum';
-import { maskingBlock, memberIndex, sumShape } from './masking.ts';
+import { addMasked, readMasked, readPartial } from '@fedcarbon/secure-sum';
+import { maskingBlock, memberIndex, secureSumOf, sumShape } from './masking.ts';
 import { checkPayload, roundShape } from './recipe.ts';
 
 /** Which round: what the plan needs to know of it. */
@@ -23,9 +23,7 @@ export interface Summation {
 
 /** The summation that the plan's trust asks for. */
 export function summationOf(plan: FederationPlan, planHash: string, sha256: Sha256): Summation {
-  return plan.privacy.trust === 'distributed'
-    ? maskedSummation(plan, maskingBlock(plan, planHash, sha256))
-    : plainSummation(plan);
+  return plan.privacy.trust === 'distributed' ? maskedSummation(plan, planHash, sha256) : plainSummation(plan);
 }
 
 /** Residues modulo 2^bits in the open, each with all the noise it needs. */
@@ -48,21 +46,22 @@ function plainSummation(plan: FederationPlan): Summation {
 }
 
 /** Masks of the secure sum run across the whole federation; the sum of no updates is empty. */
-function maskedSummation(plan: FederationPlan, block: Block): Summation {
-  const SEALED_BYTES = 0;
+function maskedSummation(plan: FederationPlan, planHash: string, sha256: Sha256): Summation {
+  const block = maskingBlock(plan, planHash, sha256);
+  const { sealedBytes } = secureSumOf(plan, planHash, sha256);
   return {
     checkUpdate(round, payload) {
-      readMasked(block, SEALED_BYTES, sumShape(plan, round), payload);
+      readMasked(block, sealedBytes, sumShape(plan, round), payload);
     },
     add(round, updates) {
       if (updates.size === 0) return new Uint8Array();
       const messages = new Map([...updates].map(([holder, payload]) => [memberIndex(plan, holder), payload]));
-      return addMasked(block, SEALED_BYTES, sumShape(plan, round), messages);
+      return addMasked(block, sealedBytes, sumShape(plan, round), messages);
     },
     checkSum(round, holders, aggregate) {
       const expected = holders.map((holder) => memberIndex(plan, holder)).sort((a, b) => a - b);
       if (expected.length === 0 && aggregate.length === 0) return;
-      const { members } = readPartial(block, SEALED_BYTES, sumShape(plan, round), aggregate);
+      const { members } = readPartial(block, sealedBytes, sumShape(plan, round), aggregate);
       if (members.join() !== expected.join()) {
         throw new InvalidInputError(
           `the sum is of members ${members.join(', ')}, the updates of ${expected.join(', ')}`,

@@ -5,7 +5,7 @@ import type { SecureSumCrypto } from './crypto.ts';
 import { heldBy } from './open-sum.ts';
 import { decodeOutcome, type Outcome } from './outcome.ts';
 import type { SumShape } from './partial-sum.ts';
-import type { Phase } from './secure-sum.ts';
+import type { CoordinatorStanding, Phase } from './secure-sum.ts';
 import { type Setup, setupOfMembers } from './setup.ts';
 import { u16 } from './v1/bytes-cursor.ts';
 import { decodeAnswer, decodeConsent, decodeMasked, decodePartial, type Partial } from './v1/round-messages.ts';
@@ -135,6 +135,16 @@ export function phaseOf({ setup, dealers, round }: MaskingCoordinatorState): Pha
   if (!round) return undefined;
   if (!round.survivors) return 'masked';
   return round.signers ? 'answer' : 'consent';
+}
+
+export function coordinatorStanding(state: MaskingCoordinatorState): CoordinatorStanding {
+  const { setup, dealers, round } = state;
+  return {
+    members: dealers,
+    phase: phaseOf(state),
+    round: round?.shape.round,
+    answersWanted: setup && round?.signers && setup.topology.threshold - round.answers.size,
+  };
 }
 
 export function fact(kind: number, from: number, message: Uint8Array = new Uint8Array()): Uint8Array {

@@ -1,6 +1,7 @@
 import type { Block } from './block.ts';
+import { coordinatorStanding } from './coordinator-state.ts';
 import { restore } from './machine.ts';
-import { maskingClient } from './masking-client.ts';
+import { clientStanding, maskingClient } from './masking-client.ts';
 import { maskingCoordinator } from './masking-coordinator.ts';
 import type { SecureSum } from './secure-sum.ts';
 
@@ -9,7 +10,9 @@ export function doubleMasking(block: Block): SecureSum {
   return {
     kind: 'double-masking',
     sealedBytes: 0,
-    client: (member, dependencies, facts = []) => restore(maskingClient(block, member, dependencies), facts),
-    coordinator: (dependencies, facts = []) => restore(maskingCoordinator(block, dependencies), facts),
+    client: (member, dependencies, facts = []) =>
+      restore(maskingClient(block, member, dependencies), clientStanding, facts),
+    coordinator: (dependencies, facts = []) =>
+      restore(maskingCoordinator(block, dependencies), coordinatorStanding, facts),
   };
 }

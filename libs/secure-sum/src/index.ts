@@ -1,17 +1,17 @@
 export { type Block, sessionOf } from './block.ts';
 export type { SecureSumCrypto } from './crypto.ts';
 export { doubleMasking } from './double-masking.ts';
-export type { Machine, Party, PersistEffect, RefuseEffect } from './machine.ts';
-export { maskingClient, type MaskingClientState } from './masking-client.ts';
-export { type MaskingCoordinatorState, phaseOf } from './coordinator-state.ts';
-export { maskingCoordinator } from './masking-coordinator.ts';
+export type { Party, PersistEffect, RefuseEffect } from './machine.ts';
 export { addMasked, readMasked, readPartial, type SumShape } from './partial-sum.ts';
 export type {
   ClientDependencies,
   ClientEffect,
   ClientEvent,
+  ClientParty,
   CoordinatorEffect,
   CoordinatorEvent,
+  CoordinatorParty,
+  CoordinatorStanding,
   PartyDependencies,
   Phase,
   SecureSum,

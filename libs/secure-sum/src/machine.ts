@@ -22,21 +22,30 @@ export interface RefuseEffect {
   readonly reason: string;
 }
 
-/** A running party with its machine's state inside. Immutable: `step` returns the next. */
-export interface Party<Event, Effect> {
-  step(event: Event): { readonly party: Party<Event, Effect>; readonly effects: readonly Effect[] };
+/** A running party with its machine's state inside. Immutable: `step` and `learn` return the next. */
+export interface Party<Event, Effect, Standing = unknown> {
+  /** What its host has to know of the state. */
+  readonly standing: Standing;
+  step(event: Event): { readonly party: Party<Event, Effect, Standing>; readonly effects: readonly Effect[] };
+  /** Takes over a fact that this party has persisted elsewhere. */
+  learn(fact: Uint8Array): Party<Event, Effect, Standing>;
 }
 
 /** A party that has lived through `facts`, which it persisted earlier. */
-export function restore<State, Event, Effect>(
+export function restore<State, Event, Effect, Standing>(
   machine: Machine<State, Event, Effect>,
+  standingOf: (state: State) => Standing,
   facts: Iterable<Uint8Array>,
-): Party<Event, Effect> {
-  const running = (state: State): Party<Event, Effect> => ({
+): Party<Event, Effect, Standing> {
+  const running = (state: State): Party<Event, Effect, Standing> => ({
+    get standing() {
+      return standingOf(state);
+    },
     step(event) {
       const after = machine.step(state, event);
       return { party: running(after.state), effects: after.effects };
     },
+    learn: (fact) => running(machine.apply(state, fact)),
   });
   let state = machine.initial;
   for (const fact of facts) state = machine.apply(state, fact);

@@ -13,8 +13,12 @@ interface Meter {
   ms: number;
 }
 
-function metered<Event, Effect>(party: Party<Event, Effect>, meter: Meter): Party<Event, Effect> {
+function metered<Event, Effect, Standing>(
+  party: Party<Event, Effect, Standing>,
+  meter: Meter,
+): Party<Event, Effect, Standing> {
   return {
+    ...party,
     step(event) {
       const before = cpuMs();
       const after = party.step(event);

@@ -5,7 +5,7 @@ import { KEY_BYTES, SEED_BYTES } from './crypto.ts';
 import { type Machine, Turn } from './machine.ts';
 import { maskOf, negated } from './masks.ts';
 import { BlockKeys } from './secrets.ts';
-import type { ClientDependencies, ClientEffect, ClientEvent } from './secure-sum.ts';
+import type { ClientDependencies, ClientEffect, ClientEvent, ClientStanding } from './secure-sum.ts';
 import { acceptRoster, dealShares, helloOf, setupReader, type Setup, shareOf, survivorsProblem } from './setup.ts';
 import { kindOf } from './v1/bytes-cursor.ts';
 import {
@@ -301,6 +301,10 @@ export function maskingClient(
   }
 
   return { initial: { rounds: new Map() }, apply, step };
+}
+
+export function clientStanding({ seed, peers, rounds }: MaskingClientState): ClientStanding {
+  return { begun: seed !== undefined, ready: peers !== undefined, masked: (round) => rounds.get(round)?.masked };
 }
 
 function fact(kind: number, ...parts: readonly Uint8Array[]): Uint8Array {

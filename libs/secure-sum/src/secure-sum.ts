@@ -66,6 +66,31 @@ export type CoordinatorEffect =
   /** The block cannot be set up. */
   | { readonly type: 'failed'; readonly reason: string };
 
+/** Where a client stands. */
+export interface ClientStanding {
+  /** It has persisted something of the block. */
+  readonly begun: boolean;
+  /** The block is set up: vectors can be masked. */
+  readonly ready: boolean;
+  /** The message of a round, once it is masked. */
+  masked(round: number): Uint8Array | undefined;
+}
+
+/** Where the coordinator stands. */
+export interface CoordinatorStanding {
+  /** Who can contribute; undefined until the block is set up. */
+  readonly members: readonly number[] | undefined;
+  /** What it waits for; undefined between rounds. */
+  readonly phase: Phase | undefined;
+  /** The round that is open. */
+  readonly round: number | undefined;
+  /** How many more answers may open its sum; undefined until they are asked for. */
+  readonly answersWanted: number | undefined;
+}
+
+export type ClientParty = Party<ClientEvent, ClientEffect, ClientStanding>;
+export type CoordinatorParty = Party<CoordinatorEvent, CoordinatorEffect, CoordinatorStanding>;
+
 /** What a party is built with. */
 export interface PartyDependencies {
   readonly crypto: SecureSumCrypto;
@@ -84,13 +109,6 @@ export interface SecureSum {
   /** Bytes that a masked message carries for a helper; regions need it to add messages up (`addMasked`). */
   readonly sealedBytes: number;
   /** `member` is the client's place in the plan; `facts` what it has persisted so far. */
-  client(
-    member: number,
-    dependencies: ClientDependencies,
-    facts?: Iterable<Uint8Array>,
-  ): Party<ClientEvent, ClientEffect>;
-  coordinator(
-    dependencies: PartyDependencies,
-    facts?: Iterable<Uint8Array>,
-  ): Party<CoordinatorEvent, CoordinatorEffect>;
+  client(member: number, dependencies: ClientDependencies, facts?: Iterable<Uint8Array>): ClientParty;
+  coordinator(dependencies: PartyDependencies, facts?: Iterable<Uint8Array>): CoordinatorParty;
 }

@@ -4,7 +4,7 @@ import type { Block } from './block.ts';
 import { type Machine, Turn } from './machine.ts';
 import { decodeOutcome, encodeOutcome, type Outcome } from './outcome.ts';
 import { checkShape, type SumShape } from './partial-sum.ts';
-import type { CoordinatorEffect, CoordinatorEvent } from './secure-sum.ts';
+import type { CoordinatorEffect, CoordinatorEvent, CoordinatorStanding } from './secure-sum.ts';
 import { u16 } from './v1/bytes-cursor.ts';
 import { decodeMaskSum, encodeSeeds, SEALED_SEED_BYTES } from './v1/helper-messages.ts';
 import { decodeMasked, decodePartial, type Partial } from './v1/round-messages.ts';
@@ -72,8 +72,7 @@ export function twoServersCoordinator(block: Block): Machine<TwoServersState, Co
         if (round?.closed) askHelper(turn);
         else if (round?.included.size === block.members.length) close(turn);
         else if (!round && last) turn.emit(last);
-      } else if (event.phase === 'hello') turn.emit({ type: 'ready', members: [...block.members.keys()] });
-      else if (round && event.round === round.shape.round) {
+      } else if (round && event.round === round.shape.round) {
         if (event.phase === 'masked' && !round.closed) close(turn);
         else if (event.phase === 'answer' && round.closed) abandon(turn, 'the helper did not answer');
       }
@@ -159,6 +158,17 @@ export function twoServersCoordinator(block: Block): Machine<TwoServersState, Co
   }
 
   return { initial: { finished: new Map() }, apply, step };
+}
+
+/** Nothing is set up: everybody can contribute at once. */
+export function twoServersStanding(block: Block): (state: TwoServersState) => CoordinatorStanding {
+  const members = [...block.members.keys()];
+  return ({ round }) => ({
+    members,
+    phase: round && (round.closed ? 'answer' : 'masked'),
+    round: round?.shape.round,
+    answersWanted: round?.closed === true ? 1 : undefined,
+  });
 }
 
 function including(round: OpenRound, { members, values, sealed }: Partial): OpenRound {

@@ -1,10 +1,11 @@
 import { type Residues, sumModulo, toResidues } from '@fedcarbon/codec';
 import { concatBytes, describeError, equalBytes, InvalidInputError } from '@fedcarbon/kernel';
 import type { Block } from './block.ts';
-import { KEY_BYTES, type SecureSumCrypto } from './crypto.ts';
+import { KEY_BYTES, type SecureSumCrypto, SIGNATURE_BYTES } from './crypto.ts';
 import { type Machine, type PersistEffect, type RefuseEffect, Turn } from './machine.ts';
 import { maskOf } from './masks.ts';
-import { helperMaskKey, seedSealKey } from './helper-keys.ts';
+import type { SumShape } from './partial-sum.ts';
+import { helperMaskKey, sealedSeedStatement, seedSealKey } from './helper-keys.ts';
 import { decodeMaskSum, decodeSeeds, encodeMaskSum, type Seeds } from './v1/helper-messages.ts';
 
 /** A request of the coordinator, and noise of the helper's own to add to the sum (fresh; its length is that of the vectors). */
@@ -26,7 +27,7 @@ export type HelperState = ReadonlyMap<number, { readonly request: Uint8Array; re
 const DIGEST_BYTES = 32;
 
 /**
- * The second server: opens the seeds of one set of survivors a round and gives back the sum of their masks, never a single one. Asked again with the same
+ * The second server: opens the seeds of one set of survivors a round, each signed by its client, and gives back the sum of their masks, never a single one. Asked again with the same
  * request it gives the same answer; with another one for the same round it refuses, also after a restart.
  */
 export function twoServersHelper(
@@ -71,7 +72,7 @@ export function twoServersHelper(
     const unreadable: number[] = [];
     const masks: (Residues | Int32Array)[] = [noise ?? new Int32Array(length)];
     survivors.forEach((member, i) => {
-      const seed = openSeed(member, round, sealed[i] as Uint8Array);
+      const seed = openSeed(member, { round, length, bits }, sealed[i] as Uint8Array);
       if (seed) masks.push(maskOf(crypto, helperMaskKey(crypto, block, seed, { member, round }), length, bits));
       else unreadable.push(member);
     });
@@ -79,10 +80,15 @@ export function twoServersHelper(
     return encodeMaskSum(block, { round, unreadable, bits, values: toResidues(values, bits) });
   }
 
-  function openSeed(member: number, round: number, sealed: Uint8Array): Uint8Array | undefined {
+  /** Undefined when it does not open, or its member has not signed it for this very round and shape. */
+  function openSeed(member: number, shape: SumShape, signed: Uint8Array): Uint8Array | undefined {
+    const sealed = signed.subarray(0, -SIGNATURE_BYTES);
+    const statement = sealedSeedStatement(block, member, shape, sealed);
+    const publicKey = block.members[member] as Uint8Array;
+    if (!crypto.verifySignature(publicKey, statement, signed.subarray(-SIGNATURE_BYTES))) return undefined;
     const ephemeral = sealed.subarray(0, KEY_BYTES);
     const keys = { ephemeral, helper: helperKey };
-    const key = seedSealKey(crypto, block, agree(ephemeral), { member, round }, keys);
+    const key = seedSealKey(crypto, block, agree(ephemeral), { member, round: shape.round }, keys);
     return crypto.open(key, sealed.subarray(KEY_BYTES));
   }
 

@@ -11,7 +11,8 @@ import {
   type Party,
   twoServers,
 } from './index.ts';
-import { decodeSeeds, encodeSeeds } from './v1/helper-messages.ts';
+import { decodeMaskSum, decodeSeeds, encodeSeeds, type Seeds } from './v1/helper-messages.ts';
+import { decodeMasked } from './v1/round-messages.ts';
 
 const BITS = 12;
 const { crypto } = nodeSuite;
@@ -159,6 +160,28 @@ describe('two servers', () => {
       // The middle client's seal is its own in the reversed order.
       expect(sent[12]).toBe(changed.round === 0 ? 0b11111000 : 0b11011000);
     }
+  });
+
+  it('a coordinator can neither mix in seeds of its own nor have masks of another shape: clients sign for their seeds', () => {
+    const { block, sum, effects } = run(5, new Set());
+    const seeds = decodeSeeds(block, effects.find((effect) => effect.type === 'send')!.message);
+    const unreadable = (changed: Partial<Seeds>) => {
+      const message = encodeSeeds(block, { ...seeds, ...changed });
+      const answer = sum.helper({ crypto, privateKey }).step({ type: 'message', message }).effects;
+      const masks = decodeMaskSum(block, answer.find((effect) => effect.type === 'send')!.message);
+      expect(masks.values).toHaveLength(masks.unreadable.length > 0 ? 0 : 3);
+      return masks.unreadable;
+    };
+    const forger = { crypto, signer: nodeSuite.signer('coordinator'), random: seededRandom('own seed') };
+    const forged = sum
+      .client(1, forger)
+      .step({ type: 'contribute', round: 1, values: Int32Array.of(0, 0, 0), bits: BITS })
+      .effects.find((effect) => effect.type === 'send')!.message;
+    const { sealed } = decodeMasked(block, sum.sealedBytes, forged);
+    expect(unreadable({})).toEqual([]);
+    expect(unreadable({ sealed: seeds.sealed.with(1, sealed) })).toEqual([1]);
+    expect(unreadable({ bits: BITS + 1 })).toEqual([0, 1, 2, 3, 4]);
+    expect(unreadable({ length: 2 })).toEqual([0, 1, 2, 3, 4]);
   });
 
   it('a client draws once a round: a second vector sends the first message again, also after a restart', () => {

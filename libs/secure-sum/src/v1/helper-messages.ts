@@ -1,10 +1,10 @@
 import { decodeIntegers, encodeIntegers, type Residues } from '@fedcarbon/codec';
 import type { Block } from '../block.ts';
-import { KEY_BYTES, SEED_BYTES, TAG_BYTES } from '../crypto.ts';
+import { KEY_BYTES, SEED_BYTES, SIGNATURE_BYTES, TAG_BYTES } from '../crypto.ts';
 import { bitmapOf, BytesCursor, encodeMessage, u16 } from './bytes-cursor.ts';
 
-/** What a client seals for the helper: an X25519 key used once, then its seed of 16 bytes, sealed. */
-export const SEALED_SEED_BYTES = KEY_BYTES + SEED_BYTES + TAG_BYTES;
+/** What a client seals for the helper: an X25519 key used once, its seed of 16 bytes, sealed, and its signature (`sealedSeedStatement`). */
+export const SEALED_SEED_BYTES = KEY_BYTES + SEED_BYTES + TAG_BYTES + SIGNATURE_BYTES;
 
 /** coordinator -> helper: round u16 | bits u8 | length u24 | survivors (bitmap over the plan's members) | their sealed seeds, ascending. */
 export interface Seeds {
@@ -15,7 +15,7 @@ export interface Seeds {
   readonly sealed: readonly Uint8Array[];
 }
 
-/** helper -> coordinator: round u16 | members whose seal does not open (bitmap) | the sum of all masks, packed; no integers when there are such members. */
+/** helper -> coordinator: round u16 | members whose seal does not open or is not signed by them (bitmap) | the sum of all masks, packed; no integers when there are such members. */
 export interface MaskSum {
   readonly round: number;
   readonly unreadable: readonly number[];
