@@ -6,7 +6,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Test } from '@nestjs/testing';
 import { AppModule, DeliveriesConsumer, HoldersController } from './app.module.ts';
 import type { Holder } from './holder.ts';
-import { JournalUnwritableError } from './journal/checked-lines.ts';
+import { JournalUnwritableError } from '@fedcarbon/service';
 
 const delivery = (owner: string): Delivery => ({
   ...{ owner, subject: PATTERNS.task, deliveryCount: 1, sequence: 1 },

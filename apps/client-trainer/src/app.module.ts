@@ -1,12 +1,11 @@
 import { PATTERNS } from '@fedcarbon/contracts';
 import { type Delivery, JETSTREAM } from '@fedcarbon/messaging';
 import type { Accountant } from '@fedcarbon/privacy';
-import { problem } from '@fedcarbon/service';
+import { JournalUnwritableError, problem } from '@fedcarbon/service';
 import { Controller, type DynamicModule, Get, Header, Inject, Module, Req } from '@nestjs/common';
 import { EventPattern, Payload } from '@nestjs/microservices';
 import type { Holder } from './holder.ts';
 import { type HolderView, journalView } from './holder-view.ts';
-import { JournalUnwritableError } from './journal/checked-lines.ts';
 
 const PARTS = Symbol('parts');
 

@@ -11,7 +11,9 @@ import {
 import type { Accountant } from '@fedcarbon/privacy';
 import {
   cryptoRandom,
+  type FactFile,
   faultInjection,
+  JournalUnwritableError,
   type LoadedPlan,
   loadSigner,
   type Logger,
@@ -23,10 +25,9 @@ import {
 import { setTimeout as pause } from 'node:timers/promises';
 import { AccountantClient } from './accountant-client.ts';
 import { type HolderRecords, readHolderRecords } from './holder-records.ts';
-import { JournalUnwritableError } from './journal/checked-lines.ts';
 import { Journal } from './journal/journal.ts';
 import { MaskingHost } from './masking/masking-host.ts';
-import { MaskingJournal } from './masking/masking-journal.ts';
+import { openMaskingJournal } from './masking/masking-journal.ts';
 import type { FaultPoint, HolderLink } from './ports.ts';
 import { exactNoise } from './release.ts';
 import { membershipOf, Trainer } from './trainer.ts';
@@ -80,7 +81,7 @@ export async function openHolder(
   }
   const { holder, dataset } = member;
   const journal = await Journal.open({ dir: config.journalDir, holder, dataset, cap: config.cap, log });
-  let facts: MaskingJournal | undefined;
+  let facts: FactFile | undefined;
   let connection: BrokerConnection;
   const closeJournals = async () => {
     await facts?.close();
@@ -88,7 +89,7 @@ export async function openHolder(
   };
   try {
     if (plan.privacy.secureSum !== null && config.acceptedPlanHashes.includes(planHash)) {
-      facts = await MaskingJournal.open({ dir: config.journalDir, holder, dataset, planHash, log });
+      facts = await openMaskingJournal({ dir: config.journalDir, holder, dataset, planHash, log });
     }
     connection = await connectBroker({ access: config.broker, name: `client-trainer/${holder}`, logger: log });
   } catch (error) {

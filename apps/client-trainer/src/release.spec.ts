@@ -34,7 +34,7 @@ describe('the costs that a plan claims', () => {
 describe('the noise shares that a plan counts on', () => {
   const { plan: shared } = testFederation(['alder', 'birch', 'cedar', 'doum', 'elder'], 5, 4);
   const { secureSum } = shared.privacy;
-  if (secureSum === null) throw new Error('the plan has no secure sum');
+  if (secureSum?.protocol !== 'double-masking') throw new Error('the plan has another secure sum');
   const withShares = (change: Partial<typeof secureSum>) => ({
     ...shared,
     privacy: { ...shared.privacy, secureSum: { ...secureSum, ...change } },
@@ -63,6 +63,19 @@ describe('the noise shares that a plan counts on', () => {
     expect(() => {
       requireTrueCosts(changed);
     }).toThrow(InvalidInputError);
+  });
+
+  it('may be for fewer survivors with two servers', () => {
+    const { model, benchmarks } = secureSum.shareSigmaSquared;
+    const few = { ...secureSum, minSurvivors: 2, shareSigmaSquared: { model: 2 * model, benchmarks: 2 * benchmarks } };
+    const helper = { publicKey: shared.operatorKey, sealingKey: shared.operatorKey };
+    const two = { ...few, protocol: 'two-servers' as const, helper };
+    const costs = (changed: typeof few | typeof two) => () => {
+      requireTrueCosts({ ...shared, privacy: { ...shared.privacy, secureSum: changed } });
+    };
+    expect(costs(two)).not.toThrow();
+    expect(costs({ ...two, minSurvivors: 1 })).toThrow(/takes at least 2/);
+    expect(costs(few)).toThrow(/takes at least 4/);
   });
 
   it('must be paid for out of delta', () => {

@@ -4,7 +4,7 @@ import { fromBase64Url, InvalidInputError, type RandomSource } from '@fedcarbon/
 import { localSum } from '@fedcarbon/learning';
 import { DiscreteGaussianSampler } from '@fedcarbon/privacy';
 import { roundShare } from '@fedcarbon/round';
-import { completeThreshold, deltaOfNoiseShares, sumOfDiscreteGaussiansTau } from '@fedcarbon/secure-sum';
+import { deltaOfNoiseShares, leastSurvivors, sumOfDiscreteGaussiansTau } from '@fedcarbon/secure-sum';
 import type { HolderRecords } from './holder-records.ts';
 import type { Noise } from './ports.ts';
 
@@ -48,10 +48,10 @@ export function requireTrueCosts({ privacy, recipe, benchmarks, regions }: Feder
 
 /**
  * Under trust `distributed` the noise that is charged must be there however the sum comes about: K_min survivors, of whom some collude; a delta that pays for
- * the shares' sum not being a discrete Gaussian; and a K_min below which no two sets of survivors could be certified for one round.
+ * the shares' sum not being a discrete Gaussian; and a K_min that the protocol allows.
  */
 function requireTrueShares(
-  { minSurvivors, maxColluding, shareSigmaSquared, noiseDistanceDelta }: SecureSumPlan,
+  { protocol, minSurvivors, maxColluding, shareSigmaSquared, noiseDistanceDelta }: SecureSumPlan,
   {
     members,
     epsilon,
@@ -64,9 +64,10 @@ function requireTrueShares(
     readonly steps: Readonly<Record<Purpose, number>>;
   },
 ): void {
-  if (minSurvivors < completeThreshold(members) || minSurvivors > members) {
+  const least = leastSurvivors(protocol, members);
+  if (minSurvivors < least || minSurvivors > members) {
     throw new InvalidInputError(
-      `secureSum.minSurvivors is ${String(minSurvivors)}; of ${String(members)} members it takes at least ${String(completeThreshold(members))}`,
+      `secureSum.minSurvivors is ${String(minSurvivors)}; of ${String(members)} members it takes at least ${String(least)}`,
     );
   }
   const honest = minSurvivors - maxColluding;

@@ -1,10 +1,9 @@
 import { ClientTrainerConfig } from '@fedcarbon/contracts';
 import { InvalidInputError } from '@fedcarbon/kernel';
 import { createAccountant } from '@fedcarbon/privacy';
-import { healthModule, loadPlan, type ServiceDefinition } from '@fedcarbon/service';
+import { healthModule, type JournalUnwritableError, loadPlan, type ServiceDefinition } from '@fedcarbon/service';
 import { AppModule } from './app.module.ts';
 import { type Holder, openHolder } from './holder.ts';
-import type { JournalUnwritableError } from './journal/checked-lines.ts';
 import { requireTrueCosts } from './release.ts';
 
 /** client-trainer: trains for one or more holders, each apart from the others, beside their data. It only dials out. */

@@ -4,12 +4,19 @@ import { join } from 'node:path';
 import { type AccountantCall, type SignedBytes, UPDATE_V1, type Update, readStatement } from '@fedcarbon/contracts';
 import { utf8 } from '@fedcarbon/kernel';
 import { createAccountant } from '@fedcarbon/privacy';
-import { cryptoRandom, secureSumCrypto, sha256, signerFromPem, verifySignature } from '@fedcarbon/service';
+import {
+  cryptoRandom,
+  type FactFile,
+  secureSumCrypto,
+  sha256,
+  signerFromPem,
+  verifySignature,
+} from '@fedcarbon/service';
 import { AccountantClient } from './accountant-client.ts';
 import { type HolderRecords, readHolderRecords } from './holder-records.ts';
 import { Journal } from './journal/journal.ts';
 import { MaskingHost } from './masking/masking-host.ts';
-import { MaskingJournal } from './masking/masking-journal.ts';
+import { openMaskingJournal } from './masking/masking-journal.ts';
 import type { FaultPoint, HolderLink, Log, Noise } from './ports.ts';
 import { exactNoise } from './release.ts';
 import { membershipOf, Trainer } from './trainer.ts';
@@ -54,7 +61,7 @@ export class Site {
   trainer!: Trainer;
   sender!: UpdateSender;
   journal!: Journal;
-  facts: MaskingJournal | undefined;
+  facts: FactFile | undefined;
   masking: MaskingHost | undefined;
   records!: HolderRecords;
   readonly #federation: TestFederation;
@@ -140,7 +147,7 @@ export class Site {
     this.sender = new UpdateSender({ ...shared, holder, region, planHash });
     if (plan.privacy.secureSum !== null) {
       const dir = join(this.dir, 'journal');
-      this.facts = await MaskingJournal.open({ dir, holder, dataset: member.dataset, planHash, log });
+      this.facts = await openMaskingJournal({ dir, holder, dataset: member.dataset, planHash, log });
       this.masking = new MaskingHost({
         ...{ ...shared, membership, facts: this.facts },
         ...{ verify: verifySignature, crypto: secureSumCrypto, random: cryptoRandom },

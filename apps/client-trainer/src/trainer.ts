@@ -33,7 +33,7 @@ import { type Attempt, isAnswered, keyOf, nextAttempt, openAttempt, spentEvents 
 import type { MaskingHost } from './masking/masking-host.ts';
 import type { FaultPoint, HolderLink, Log, Noise } from './ports.ts';
 import { noisedIntegers, roundWeights } from './release.ts';
-import { SerialQueue } from './serial-queue.ts';
+import { SerialQueue } from '@fedcarbon/service';
 import type { UpdateSender } from './update-sender.ts';
 
 /** A holder's place in the plan. */

@@ -3,7 +3,7 @@ import { type Clock, describeError, type Sha256, type Signer, toHex } from '@fed
 import type { Journal } from './journal/journal.ts';
 import { type Attempt, keyOf, unansweredUpdates } from './journal/state.ts';
 import type { FaultPoint, HolderLink, Log } from './ports.ts';
-import { SerialQueue } from './serial-queue.ts';
+import { SerialQueue } from '@fedcarbon/service';
 
 const FIRST_RETRY_MS = 2_000;
 const LAST_RETRY_MS = 60_000;

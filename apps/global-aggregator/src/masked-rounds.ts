@@ -1,5 +1,6 @@
 import { encodeIntegers } from '@fedcarbon/codec';
 import {
+  HELPER,
   openMasking,
   readStatement,
   REGIONAL_REPORT_V1,
@@ -18,6 +19,7 @@ import {
   phaseDeadlineMs,
   stepFederation,
   sumShape,
+  twoServersOf,
 } from '@fedcarbon/round';
 import { type CoordinatorEvent, kindOf, type MessageKind } from '@fedcarbon/secure-sum';
 import type { FederationParts } from './federation-runner.ts';
@@ -59,8 +61,13 @@ export class MaskedRounds {
     this.#coordinator = new SumCoordinator(parts);
   }
 
-  /** Takes a message of a holder to the coordinator. Throws InvalidInputError for one that can never be right. */
-  async onMessage(holder: string, signed: SignedBytes): Promise<void> {
+  /** Takes a message of a holder, or of the helper, to the coordinator. Throws InvalidInputError for one that can never be right. */
+  async onMessage(sender: string, signed: SignedBytes): Promise<void> {
+    const { planHash } = this.#parts;
+    await this.#batches.add(planHash, sender === HELPER ? this.#ofHelper(signed) : this.#ofHolder(sender, signed));
+  }
+
+  #ofHolder(holder: string, signed: SignedBytes): Incident {
     const { plan, planHash, verifySignature } = this.#parts;
     const from = memberIndex(plan, holder);
     const publicKey = fromBase64Url(membersInOrder(plan)[from]?.publicKey ?? '');
@@ -69,8 +76,13 @@ export class MaskedRounds {
     if (!FROM_HOLDERS.includes(kind)) {
       throw new InvalidInputError(`${holder}: the coordinator takes no ${kind ?? 'unknown'} message from a holder`);
     }
-    const bytesUp = messageBytes(signed.payload.length);
-    await this.#batches.add(planHash, { event: { type: 'message', from, message }, bytesUp });
+    return { event: { type: 'message', from, message }, bytesUp: messageBytes(signed.payload.length) };
+  }
+
+  #ofHelper(signed: SignedBytes): Incident {
+    const { plan, planHash, sha256, verifySignature } = this.#parts;
+    const { publicKey } = twoServersOf(plan, planHash, sha256);
+    return { event: { type: 'helper', message: openMasking(planHash, signed, publicKey, verifySignature) } };
   }
 
   /** Starts the plan: the exchange of keys, or the first round when that is over. Repeating it changes nothing. */
@@ -80,8 +92,8 @@ export class MaskedRounds {
       if (!(await records.plans.start(planHash, nowMs))) return [];
       closing.enter({ kind: 'federation.opened', planHash, plan: plan as Json, keys: plan.keys });
       log.info({ planHash, members: courseOf(plan).members }, 'federation started');
-      const { dealers } = turn.view.state;
-      return dealers === undefined ? [] : [{ type: 'ready', members: dealers }];
+      const { members } = turn.view;
+      return members === undefined ? [] : [{ type: 'ready', members }];
     });
   }
 
@@ -92,10 +104,10 @@ export class MaskedRounds {
 
   /** Members, by place in the plan, that are not in the secure sum. */
   async absent(): Promise<number[]> {
-    return absentOf(this.#parts, (await this.#coordinator.look(this.#parts.store.records.masking)).state.dealers);
+    return absentOf(this.#parts, (await this.#coordinator.look(this.#parts.store.records.masking)).members);
   }
 
-  /** When the coordinator will have waited long enough for holders; undefined while it waits for none. */
+  /** When the coordinator will have waited long enough for holders or the helper; undefined while it waits for neither. */
   async deadlineAtMs(): Promise<number | undefined> {
     const { plan, planHash, store } = this.#parts;
     this.#startedAtMs ??= (await store.records.plans.find(planHash))?.startedAtMs;
@@ -106,10 +118,9 @@ export class MaskedRounds {
   /** Ends a phase whose time is over. */
   async giveUpWaiting(): Promise<void> {
     const { plan, clock } = this.#parts;
-    await this.#step(({ phase, phaseSinceMs, state }, startedAtMs) => {
+    await this.#step(({ phase, phaseSinceMs, round }, startedAtMs) => {
       const deadlineMs = phase && phaseDeadlineMs(plan, phase, phaseSinceMs, startedAtMs);
       if (phase === undefined || deadlineMs === undefined || clock.nowMs() < deadlineMs) return [];
-      const round = state.round?.shape.round;
       return [{ event: { type: 'deadline', phase, ...(round === undefined ? {} : { round }) } }];
     });
   }
@@ -217,16 +228,16 @@ export class MaskedRounds {
     if (outcome.type === 'ready' && rounds.length > 0) return {};
     const all = open === undefined ? [] : await reportsOf(records, open);
     const reports = outcome.type === 'opened' ? this.#within(all, outcome.survivors) : all;
-    const { dealers } = turn.view.state;
+    const { members } = turn.view;
     // Whoever is not in the secure sum takes no part in this plan any more.
-    const course = { ...courseOf(plan), members: dealers?.length ?? 0 };
+    const course = { ...courseOf(plan), members: members?.length ?? 0 };
     const federation = federationOf(rounds, reports, open === undefined ? 'settingUp' : 'unmasking');
     const { effects } = stepFederation(course, federation, eventOf(outcome), nowMs);
     const sum: OpenedSum = {
       bytes: turn.view.bytesOfEnded,
       ...(outcome.type === 'opened' && open !== undefined ? { aggregate: encodeIntegers(outcome.sum, open.bits) } : {}),
     };
-    const absent = absentOf(this.#parts, dealers);
+    const absent = absentOf(this.#parts, members);
     const carriedOut = await closing.carryOut(effects, { rounds, reports, sum, absent });
     if (carriedOut.opened !== undefined) turn.step({ type: 'open', ...sumShape(plan, carriedOut.opened) });
     return carriedOut;
@@ -242,10 +253,8 @@ export class MaskedRounds {
 }
 
 /** Whether so many more answers are enough to take the masks off. */
-function mayOpen({ state }: CoordinatorView, more: number): boolean {
-  const { round, setup } = state;
-  if (round?.signers === undefined || setup === undefined) return false;
-  return round.answers.size + more >= setup.topology.threshold;
+function mayOpen({ answersWanted }: CoordinatorView, more: number): boolean {
+  return answersWanted !== undefined && more >= answersWanted;
 }
 
 function stepAll(turn: CoordinatorTurn, incidents: readonly Incident[]): Outcome[] {
@@ -283,7 +292,7 @@ function eventOf(outcome: Outcome): FederationEvent {
   }
 }
 
-function absentOf({ plan }: FederationParts, dealers: readonly number[] | undefined): number[] {
-  if (dealers === undefined) return [];
-  return membersInOrder(plan).flatMap((_, member) => (dealers.includes(member) ? [] : [member]));
+function absentOf({ plan }: FederationParts, present: readonly number[] | undefined): number[] {
+  if (present === undefined) return [];
+  return membersInOrder(plan).flatMap((_, member) => (present.includes(member) ? [] : [member]));
 }

@@ -1,17 +1,14 @@
-import { type ByteCounts, type FederationPlan, signMasking, SUBJECTS } from '@fedcarbon/contracts';
+import { type ByteCounts, type FederationPlan, HELPER, signMasking, SUBJECTS } from '@fedcarbon/contracts';
 import { type Sha256, type Signer, toHex } from '@fedcarbon/kernel';
 import { messageBytes } from '@fedcarbon/messaging';
 import type { MaskingFactRow, MaskingRepository, NewOutboxMessage } from '@fedcarbon/persistence';
-import { maskingBlock, membersInOrder } from '@fedcarbon/round';
-import {
-  type CoordinatorEffect,
-  type CoordinatorEvent,
-  type Machine,
-  maskingCoordinator,
-  type MaskingCoordinatorState,
-  type Phase,
-  phaseOf,
-  type SecureSumCrypto,
+import { membersInOrder, secureSumOf } from '@fedcarbon/round';
+import type {
+  CoordinatorEffect,
+  CoordinatorEvent,
+  CoordinatorParty,
+  CoordinatorStanding,
+  SecureSumCrypto,
 } from '@fedcarbon/secure-sum';
 
 interface CoordinatorParts {
@@ -26,12 +23,10 @@ interface CoordinatorParts {
 export type Outcome = Extract<CoordinatorEffect, { type: 'ready' | 'opened' | 'abandoned' | 'failed' }>;
 
 /** The coordinator as the facts up to some point make it. */
-export interface CoordinatorView {
-  readonly state: MaskingCoordinatorState;
+export interface CoordinatorView extends CoordinatorStanding {
+  readonly party: CoordinatorParty;
   /** Number of facts behind it. */
   readonly facts: number;
-  /** What it waits for; undefined between rounds. */
-  readonly phase: Phase | undefined;
   readonly phaseSinceMs: number;
   /** Between holders and coordinator since the last round ended; the exchange of keys counts towards the first. */
   readonly bytes: ByteCounts;
@@ -48,18 +43,13 @@ const HASH_DIGITS = 16;
  */
 export class SumCoordinator {
   readonly #parts: CoordinatorParts;
-  readonly #machine: Machine<MaskingCoordinatorState, CoordinatorEvent, CoordinatorEffect>;
   #view: CoordinatorView;
 
   constructor(parts: CoordinatorParts) {
     const { plan, planHash, sha256, crypto, signer } = parts;
     this.#parts = parts;
-    this.#machine = maskingCoordinator(maskingBlock(plan, planHash, sha256), { crypto, signer });
-    const state = this.#machine.initial;
-    this.#view = {
-      ...{ state, facts: 0, phase: phaseOf(state), phaseSinceMs: 0 },
-      ...{ bytes: NO_BYTES, bytesOfEnded: NO_BYTES },
-    };
+    const party = secureSumOf(plan, planHash, sha256).coordinator({ crypto, signer });
+    this.#view = { ...party.standing, party, facts: 0, phaseSinceMs: 0, bytes: NO_BYTES, bytesOfEnded: NO_BYTES };
   }
 
   /** As this process last saw it. */
@@ -78,7 +68,7 @@ export class SumCoordinator {
   async turn(masking: MaskingRepository, nowMs: number): Promise<CoordinatorTurn> {
     const known = this.#view;
     const rows = await masking.from(known.facts);
-    return new CoordinatorTurn(this.#parts, this.#machine, this.#fold(known, rows), nowMs, (view) => {
+    return new CoordinatorTurn(this.#parts, this.#fold(known, rows), nowMs, (view) => {
       this.#remember(view);
     });
   }
@@ -86,7 +76,7 @@ export class SumCoordinator {
   #fold(view: CoordinatorView, rows: readonly MaskingFactRow[]): CoordinatorView {
     return rows.reduce(
       (before, { fact, bytesUp, bytesDown, appendedAtMs }) =>
-        after(before, this.#machine.apply(before.state, fact), 1, appendedAtMs, { up: bytesUp, down: bytesDown }),
+        after(before, before.party.learn(fact), 1, appendedAtMs, { up: bytesUp, down: bytesDown }),
       view,
     );
   }
@@ -99,7 +89,6 @@ export class SumCoordinator {
 /** Steps of the coordinator within one transaction. */
 export class CoordinatorTurn {
   readonly #parts: CoordinatorParts;
-  readonly #machine: Machine<MaskingCoordinatorState, CoordinatorEvent, CoordinatorEffect>;
   readonly #nowMs: number;
   readonly #remember: (view: CoordinatorView) => void;
   readonly #first: number;
@@ -111,13 +100,11 @@ export class CoordinatorTurn {
 
   constructor(
     parts: CoordinatorParts,
-    machine: Machine<MaskingCoordinatorState, CoordinatorEvent, CoordinatorEffect>,
     view: CoordinatorView,
     nowMs: number,
     remember: (view: CoordinatorView) => void,
   ) {
     this.#parts = parts;
-    this.#machine = machine;
     this.view = view;
     this.#first = view.facts;
     this.#nowMs = nowMs;
@@ -126,7 +113,7 @@ export class CoordinatorTurn {
 
   /** One event, which a message of `bytesUp` bytes brought. */
   step(event: CoordinatorEvent, bytesUp = 0): Outcome[] {
-    const { state, effects } = this.#machine.step(this.view.state, event);
+    const { party, effects } = this.view.party.step(event);
     const facts: Uint8Array[] = [];
     const outcomes: Outcome[] = [];
     let bytesDown = 0;
@@ -139,7 +126,7 @@ export class CoordinatorTurn {
     if (facts.length > 0) {
       // Repeated messages change nothing and are not counted again.
       const bytes = { up: bytesUp, down: bytesDown };
-      this.view = after(this.view, state, facts.length, this.#nowMs, bytes);
+      this.view = after(this.view, party, facts.length, this.#nowMs, bytes);
       facts.forEach((fact, i) => {
         const { up, down } = i === 0 ? bytes : NO_BYTES;
         this.#facts.push({ fact, bytesUp: up, bytesDown: down, appendedAtMs: this.#nowMs });
@@ -151,19 +138,19 @@ export class CoordinatorTurn {
   /** Returns the bytes that holders get. */
   #send({ to, message }: Extract<CoordinatorEffect, { type: 'send' }>): number {
     const { plan, planHash, signer, sha256 } = this.#parts;
-    if (to === 'helper') throw new Error('double masking has no helper');
     if (to.length === 0) return 0;
     const signed = signMasking(planHash, message, signer);
     const digest = toHex(sha256(signed.payload)).slice(0, HASH_DIGITS);
     const members = membersInOrder(plan);
-    const [only] = to.length === 1 ? to : [];
+    const [only] =
+      to === 'helper' ? [HELPER] : to.length === 1 ? to.map((member) => members[member]?.holder ?? '') : [];
     // What many are to have goes to everybody at once; the others do not act on it.
-    const holder = only === undefined ? '_' : (members[only]?.holder ?? '');
-    const subject = only === undefined ? SUBJECTS.maskingDownToAll : SUBJECTS.maskingDown(holder);
+    const subject = only === undefined ? SUBJECTS.maskingDownToAll : SUBJECTS.maskingDown(only);
     // A message that is sent again is a message of its own: the first one may be lost.
-    const messageId = `masking:${holder}:${digest}:${String(this.#nowMs)}`;
+    const messageId = `masking:${only ?? '_'}:${digest}:${String(this.#nowMs)}`;
     this.#messages.push({ subject, messageId, ...signed });
-    return (only === undefined ? members.length : 1) * messageBytes(signed.payload.length, messageId.length);
+    const holders = to === 'helper' ? 0 : only === undefined ? members.length : 1;
+    return holders * messageBytes(signed.payload.length, messageId.length);
   }
 
   /** Whether there is anything to write. */
@@ -184,17 +171,18 @@ export class CoordinatorTurn {
 
 function after(
   before: CoordinatorView,
-  state: MaskingCoordinatorState,
+  party: CoordinatorParty,
   facts: number,
   nowMs: number,
   bytes: ByteCounts,
 ): CoordinatorView {
-  const phase = phaseOf(state);
+  const { standing } = party;
   const sum = { up: before.bytes.up + bytes.up, down: before.bytes.down + bytes.down };
-  const ended = before.state.round !== undefined && state.round === undefined;
+  const ended = before.round !== undefined && standing.round === undefined;
   return {
-    ...{ state, phase, facts: before.facts + facts },
-    phaseSinceMs: phase === before.phase ? before.phaseSinceMs : nowMs,
+    ...standing,
+    ...{ party, facts: before.facts + facts },
+    phaseSinceMs: standing.phase === before.phase ? before.phaseSinceMs : nowMs,
     bytes: ended ? NO_BYTES : sum,
     bytesOfEnded: ended ? sum : before.bytesOfEnded,
   };

@@ -1,7 +1,7 @@
 import type { NoiseShares, PlanFile, Purpose } from '@fedcarbon/contracts';
 import { InvalidInputError } from '@fedcarbon/kernel';
 import { calibrate, deltaOf } from '@fedcarbon/privacy';
-import { completeThreshold, deltaOfNoiseShares, noiseShare, sumOfDiscreteGaussiansTau } from '@fedcarbon/secure-sum';
+import { deltaOfNoiseShares, leastSurvivors, noiseShare, sumOfDiscreteGaussiansTau } from '@fedcarbon/secure-sum';
 
 type ByPurpose = Readonly<Record<Purpose, number>>;
 
@@ -39,13 +39,10 @@ export function planNoise(request: NoiseRequest, secureSum: PlanFile['secureSum'
   if (members < 3) {
     throw new InvalidInputError(`secureSum: takes at least 3 members, found ${String(members)}`);
   }
-  const [least, why] =
-    protocol === 'double-masking'
-      ? [completeThreshold(members), 'fewer could be opened in two ways']
-      : [2, 'a sum of one is an update'];
+  const least = leastSurvivors(protocol, members);
   if (minSurvivors < least || minSurvivors > members) {
     throw new InvalidInputError(
-      `secureSum.minSurvivors: must be ${String(least)} to ${String(members)} for ${String(members)} members, found ${String(minSurvivors)}; ${why}`,
+      `secureSum.minSurvivors: must be ${String(least)} to ${String(members)} for ${String(members)} members, found ${String(minSurvivors)}; ${protocol} opens no sum of fewer`,
     );
   }
   const { eventSigmaSquared, shareSigmaSquared, noiseDistanceDelta } = sharesWithin(request, secureSum);

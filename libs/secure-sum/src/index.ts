@@ -16,6 +16,7 @@ export type {
   Phase,
   SecureSum,
 } from './secure-sum.ts';
+export { leastSurvivors } from './secure-sum.ts';
 export { completeThreshold, type Graph } from './topology.ts';
 export { kindOf, type MessageKind } from './v1/bytes-cursor.ts';
 export { deltaOfNoiseShares, sumOfDiscreteGaussiansTau } from './discrete-gaussian-sum.ts';

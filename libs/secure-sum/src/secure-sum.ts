@@ -2,6 +2,7 @@ import type { Residues } from '@fedcarbon/codec';
 import type { RandomSource, Signer } from '@fedcarbon/kernel';
 import type { SecureSumCrypto } from './crypto.ts';
 import type { Party, PersistEffect, RefuseEffect } from './machine.ts';
+import { completeThreshold } from './topology.ts';
 import type { MessageKind } from './v1/bytes-cursor.ts';
 
 /** What happens to a client. */
@@ -101,6 +102,11 @@ export interface PartyDependencies {
 export interface ClientDependencies extends PartyDependencies {
   /** Read once a block, and by clients with a helper once a round: what is drawn is persisted. */
   readonly random: RandomSource;
+}
+
+/** The least K_min that a secure sum allows: two sets must not open in one round, and a sum of one would be an update. */
+export function leastSurvivors(kind: SecureSum['kind'], members: number): number {
+  return kind === 'double-masking' ? completeThreshold(members) : 2;
 }
 
 /** A secure sum over the clients of a block: the coordinator learns the sum of a round over at least K_min clients, or nothing. */

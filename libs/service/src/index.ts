@@ -1,9 +1,12 @@
+export { CheckedLines, type JournalFile, JournalUnwritableError } from './checked-lines.ts';
 export { systemClock } from './clock.ts';
 export { ConfigurationError, loadConfig } from './config.ts';
 export { generateKeyPem, loadSigner, sha256, signerFromPem, verifySignature } from './crypto.ts';
 export { faultInjection } from './fault-injection.ts';
 export { placeFile, readFileIfAny, removeFileOf } from './exclusive-file.ts';
+export { FactFile, type FactFileOptions } from './fact-file.ts';
 export { healthModule, type Readiness } from './health.ts';
+export { LockedError, takeLock } from './lock-file.ts';
 export { createLogger, type Logger, nestLogger } from './logger.ts';
 export { type LoadedPlan, loadPlan } from './plan.ts';
 export { type Problem, problem, ProblemError, ProblemFilter } from './problem.ts';
@@ -19,3 +22,4 @@ export {
   startService,
 } from './run-service.ts';
 export { secureSumCrypto } from './secure-sum-crypto.ts';
+export { SerialQueue } from './serial-queue.ts';

@@ -7,9 +7,9 @@ import { temporaryFolder } from '@fedcarbon/testing';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { silent } from '../site.support.ts';
 import type { FactOf } from './facts.ts';
-import { type JournalFile, JournalUnwritableError } from './checked-lines.ts';
+import { type JournalFile, JournalUnwritableError } from '@fedcarbon/service';
 import { Journal, type JournalOptions } from './journal.ts';
-import { LockedError } from './lock-file.ts';
+import { LockedError } from '@fedcarbon/service';
 
 const planHash = 'a'.repeat(64);
 const event = { kind: 'discreteGaussian' as const, sigmaSquared: 64, sensitivitySquared: 8, steps: 1 };

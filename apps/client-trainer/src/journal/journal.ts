@@ -3,11 +3,9 @@ import { join } from 'node:path';
 import { parseStrict } from '@fedcarbon/contracts';
 import { canonicalJson, describeError, FedcarbonError, InvalidInputError, type Json } from '@fedcarbon/kernel';
 import type { BudgetCap } from '@fedcarbon/privacy';
+import { CheckedLines, type JournalFile, JournalUnwritableError, SerialQueue, takeLock } from '@fedcarbon/service';
 import type { Log } from '../ports.ts';
-import { SerialQueue } from '../serial-queue.ts';
-import { CheckedLines, type JournalFile, JournalUnwritableError } from './checked-lines.ts';
 import { Fact, type JournalOpened } from './facts.ts';
-import { takeLock } from './lock-file.ts';
 import { EMPTY_STATE, fold, type JournalState } from './state.ts';
 
 export interface JournalOptions {

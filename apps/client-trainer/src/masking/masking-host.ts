@@ -8,32 +8,25 @@ import {
   toHex,
 } from '@fedcarbon/kernel';
 import type { VerifySignature } from '@fedcarbon/kernel';
-import { maskingBlock, memberIndex } from '@fedcarbon/round';
-import {
-  type ClientEffect,
-  type ClientEvent,
-  type Machine,
-  maskingClient,
-  type MaskingClientState,
-  type SecureSumCrypto,
-} from '@fedcarbon/secure-sum';
+import { memberIndex, secureSumOf } from '@fedcarbon/round';
+import type { ClientEffect, ClientEvent, ClientParty, SecureSumCrypto } from '@fedcarbon/secure-sum';
+import { type FactFile, SerialQueue } from '@fedcarbon/service';
 import type { Journal } from '../journal/journal.ts';
 import { releasedIndices } from '../journal/state.ts';
 import type { FaultPoint, HolderLink, Log } from '../ports.ts';
-import { SerialQueue } from '../serial-queue.ts';
 import type { Membership } from '../trainer.ts';
-import type { MaskingJournal } from './masking-journal.ts';
 
 export interface MaskingParts {
   readonly membership: Pick<Membership, 'plan' | 'planHash' | 'member'>;
   readonly journal: Journal;
-  readonly facts: MaskingJournal;
+  /** `openMaskingJournal`. */
+  readonly facts: FactFile;
   readonly link: HolderLink;
   readonly signer: Signer;
   readonly verify: VerifySignature;
   readonly sha256: Sha256;
   readonly crypto: SecureSumCrypto;
-  /** A CSPRNG: the seed of all masks of the block is read from it. */
+  /** A CSPRNG: the seeds of all masks of the block are read from it. */
   readonly random: RandomSource;
   readonly log: Log;
   readonly faultPoint: (point: FaultPoint) => void;
@@ -49,33 +42,31 @@ type Send = Extract<ClientEffect, { type: 'send' }>;
  */
 export class MaskingHost {
   readonly #parts: MaskingParts;
-  readonly #machine: Machine<MaskingClientState, ClientEvent, ClientEffect>;
   readonly #queue = new SerialQueue();
-  #state: MaskingClientState;
+  #party: ClientParty;
   #repeats = 0;
 
   constructor(parts: MaskingParts) {
     const { membership, sha256, crypto, signer, random, facts } = parts;
     const { plan, planHash, member } = membership;
     this.#parts = parts;
-    const block = maskingBlock(plan, planHash, sha256);
-    this.#machine = maskingClient(block, memberIndex(plan, member.holder), { crypto, signer, random });
-    this.#state = facts.facts.reduce((state, fact) => this.#machine.apply(state, fact), this.#machine.initial);
+    const sum = secureSumOf(plan, planHash, sha256);
+    this.#party = sum.client(memberIndex(plan, member.holder), { crypto, signer, random }, facts.facts);
   }
 
   /** The block is set up: vectors can be masked. */
   get ready(): boolean {
-    return this.#state.peers !== undefined;
+    return this.#party.standing.ready;
   }
 
   /** Why the holder takes no part in the block any more, if so. */
   get lost(): string | undefined {
     const { journal, membership, facts } = this.#parts;
     const { planHash } = membership;
-    const { seed, rounds } = this.#state;
-    const forgotten = releasedIndices(journal.state, planHash).find((index) => !rounds.has(index - 1));
-    if (forgotten === undefined && (seed !== undefined || !journal.state.joined.has(planHash))) return undefined;
-    return forgotten === undefined || seed === undefined
+    const { begun, masked } = this.#party.standing;
+    const forgotten = releasedIndices(journal.state, planHash).find((index) => masked(index - 1) === undefined);
+    if (forgotten === undefined && (begun || !journal.state.joined.has(planHash))) return undefined;
+    return forgotten === undefined || !begun
       ? `the masking facts ${facts.path} are lost; the holder takes no further part in the plan`
       : `the masking facts ${facts.path} do not know round ${String(forgotten)}: they are older than the journal; the holder takes no further part in the plan`;
   }
@@ -84,7 +75,7 @@ export class MaskingHost {
   announce(): Promise<void> {
     return this.#queue.run(async () => {
       if (this.ready || this.lost !== undefined) return;
-      await this.#step({ type: this.#state.setup === undefined ? 'join' : 'resume' }, String(this.#repeats++));
+      await this.#step({ type: this.#party.standing.begun ? 'resume' : 'join' }, String(this.#repeats++));
     });
   }
 
@@ -113,10 +104,10 @@ export class MaskingHost {
    */
   contribute(round: number, bits: number, values: () => Int32Array): Promise<Uint8Array> {
     return this.#queue.run(async () => {
-      const known = this.#state.rounds.get(round);
-      if (known !== undefined) return known.masked;
+      const known = this.#party.standing.masked(round);
+      if (known !== undefined) return known;
       await this.#step({ type: 'contribute', round, bits, values: values() });
-      const masked = this.#state.rounds.get(round)?.masked;
+      const masked = this.#party.standing.masked(round);
       if (masked === undefined) throw new InvalidInputError(`round ${String(round)} was not masked`);
       return masked;
     });
@@ -124,13 +115,13 @@ export class MaskingHost {
 
   async #step(event: ClientEvent, repetition?: string): Promise<void> {
     const { facts, faultPoint, journal, membership } = this.#parts;
-    const { state, effects } = this.#machine.step(this.#state, event);
+    const { party, effects } = this.#party.step(event);
     for (const effect of effects) {
       if (effect.type !== 'persist') continue;
       await facts.append(effect.fact);
       faultPoint('after-masking-fact');
     }
-    this.#state = state;
+    this.#party = party;
     for (const effect of effects) {
       if (effect.type !== 'send' || effect.kind === 'masked') continue;
       if (!journal.state.joined.has(membership.planHash)) {

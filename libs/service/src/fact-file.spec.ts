@@ -1,45 +1,46 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { toHex } from '@fedcarbon/kernel';
 import { temporaryFolder } from '@fedcarbon/testing';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { JournalUnwritableError } from '../journal/checked-lines.ts';
-import { silent } from '../site.support.ts';
-import { MaskingJournal, type MaskingJournalOptions } from './masking-journal.ts';
+import { JournalUnwritableError } from './checked-lines.ts';
+import { FactFile, type FactFileOptions } from './fact-file.ts';
 
-const planHash = 'a'.repeat(64);
+const silent = { warn: () => undefined };
 const fact = (n: number) => new Uint8Array(40).fill(n);
 
-describe('MaskingJournal', () => {
+describe('FactFile', () => {
   let folder: ReturnType<typeof temporaryFolder>;
-  const opened: MaskingJournal[] = [];
+  const opened: FactFile[] = [];
   beforeEach(() => {
-    folder = temporaryFolder('masking');
+    folder = temporaryFolder('facts');
   });
   afterEach(async () => {
     await Promise.all(opened.splice(0).map((journal) => journal.close()));
     folder.remove();
   });
-  const openJournal = async (options: Partial<MaskingJournalOptions> = {}) => {
-    const journal = await MaskingJournal.open({
-      ...{ dir: folder.path, holder: 'alder', dataset: 'stock', planHash, log: silent },
+  const openFacts = async (options: Partial<FactFileOptions> = {}) => {
+    const journal = await FactFile.open({
+      ...{ path: join(folder.path, 'facts'), identity: { kind: 'test', of: 'alder' } },
+      ...{ remedy: 'delete it', log: silent },
       ...options,
     });
     opened.push(journal);
     return journal;
   };
   const filled = async (facts: number) => {
-    const journal = await openJournal();
+    const journal = await openFacts();
     for (let n = 1; n <= facts; n++) await journal.append(fact(n));
     await journal.close();
     return journal.path;
   };
-  const hex = ({ facts }: MaskingJournal) => facts.map(toHex);
+  const hex = ({ facts }: FactFile) => facts.map(toHex);
 
   it('gives back its facts in order, and begins with none', async () => {
-    expect((await openJournal()).facts).toEqual([]);
+    expect((await openFacts()).facts).toEqual([]);
     await opened.pop()?.close();
     await filled(3);
-    expect(hex(await openJournal())).toEqual([1, 2, 3].map((n) => toHex(fact(n))));
+    expect(hex(await openFacts())).toEqual([1, 2, 3].map((n) => toHex(fact(n))));
   });
 
   it('drops a last fact that was cut short at any byte', async () => {
@@ -48,7 +49,7 @@ describe('MaskingJournal', () => {
     const lastLine = whole.lastIndexOf('\n', whole.length - 2) + 1;
     for (const kept of [lastLine + 1, lastLine + 17, whole.length - 1]) {
       writeFileSync(path, whole.subarray(0, kept));
-      const journal = await openJournal();
+      const journal = await openFacts();
       expect(hex(journal)).toEqual([toHex(fact(1))]);
       await journal.append(fact(2));
       await journal.close();
@@ -66,20 +67,17 @@ describe('MaskingJournal', () => {
       [lines.toSpliced(2, 0, lines[2] ?? ''), 4],
     ] as const) {
       writeFileSync(path, damaged.join('\n'));
-      await expect(openJournal()).rejects.toThrow(
-        new RegExp(
-          `line ${String(line)}: the checksum does not fit; restore the file, or delete it: the holder then takes`,
-        ),
+      await expect(openFacts()).rejects.toThrow(
+        new RegExp(`line ${String(line)}: the checksum does not fit; restore the file, or delete it`),
       );
     }
   });
 
-  it('is one for each plan, and refuses another holder', async () => {
+  it('belongs to one party, and only its owner may read it', async () => {
     const path = await filled(1);
-    expect((await openJournal({ planHash: 'b'.repeat(64) })).path).not.toBe(path);
-    await expect(openJournal({ holder: 'birch' })).rejects.toMatchObject({ code: 'journal_of_another' });
-    await expect(openJournal({ planHash: `${'a'.repeat(12)}${'b'.repeat(52)}` })).rejects.toMatchObject({
-      code: 'journal_of_another',
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    await expect(openFacts({ identity: { kind: 'test', of: 'birch' } })).rejects.toMatchObject({
+      code: 'facts_of_another',
     });
   });
 
@@ -90,7 +88,7 @@ describe('MaskingJournal', () => {
         ...{ datasync: () => Promise.resolve(), truncate: () => Promise.resolve(), close: () => Promise.resolve() },
       });
     await filled(1);
-    const journal = await openJournal({ openFile });
+    const journal = await openFacts({ openFile });
     await expect(journal.append(fact(2))).rejects.toThrow(/cannot be written \(ENOSPC/);
     await expect(journal.append(fact(2))).rejects.toBeInstanceOf(JournalUnwritableError);
   });

@@ -2,9 +2,8 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { describeError, FedcarbonError, InvalidInputError } from '@fedcarbon/kernel';
-import type { Log } from '../ports.ts';
 
-/** The journal cannot take what must survive. Nothing that depended on it has left; the trainer must stop. */
+/** The journal cannot take what must survive. Nothing that depended on it has left; the process must stop. */
 export class JournalUnwritableError extends FedcarbonError {
   constructor(message: string, options?: { cause?: unknown }) {
     super('journal_unwritable', message, options);
@@ -18,7 +17,7 @@ export interface CheckedLinesOptions {
   readonly path: string;
   /** What an operator can do about a damaged file, after "restore the file, or". */
   readonly remedy: string;
-  readonly log: Log;
+  readonly log: { warn(fields: object, message: string): void };
   /** Opens the file for appending. */
   readonly openFile?: ((path: string) => Promise<JournalFile>) | undefined;
 }
@@ -103,7 +102,7 @@ export class CheckedLines {
       await file.truncate(this.#length).catch(() => undefined);
       await file.close().catch(() => undefined);
       throw new JournalUnwritableError(
-        `the journal ${this.path} cannot be written (${describeError(cause)}); nothing was sent; make room and start the trainer again`,
+        `the journal ${this.path} cannot be written (${describeError(cause)}); nothing was sent; make room and start the service again`,
         { cause },
       );
     }

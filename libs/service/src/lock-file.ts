@@ -1,14 +1,8 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { FedcarbonError } from '@fedcarbon/kernel';
-import {
-  isRunning,
-  ownIdentity,
-  placeFile,
-  type ProcessIdentity,
-  readFileIfAny,
-  removeFileOf,
-} from '@fedcarbon/service';
+import { placeFile, readFileIfAny, removeFileOf } from './exclusive-file.ts';
+import { isRunning, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 
 /** Who holds a lock. The start time tells a process from a later one of the same number, also across containers that all begin at 1. */
 interface LockOwner extends ProcessIdentity {
@@ -45,7 +39,7 @@ export function takeLock(path: string): () => void {
   } finally {
     rmSync(draft, { force: true });
   }
-  throw new LockedError(`${path}: several processes are after this lock; run one trainer per journal`);
+  throw new LockedError(`${path}: several processes are after this lock; run one process per journal`);
 }
 
 function removeStale(path: string): void {
@@ -54,12 +48,12 @@ function removeStale(path: string): void {
   const owner = parseOwner(text);
   if (owner !== undefined && owner.host !== hostname()) {
     throw new LockedError(
-      `${path}: the journal is in use on ${owner.host}; stop that trainer, or delete the lock file if the machine is gone`,
+      `${path}: the journal is in use on ${owner.host}; stop that process, or delete the lock file if the machine is gone`,
     );
   }
   if (owner !== undefined && isRunning(owner)) {
     throw new LockedError(
-      `${path}: the journal is in use by process ${String(owner.pid)}; run one trainer per journal`,
+      `${path}: the journal is in use by process ${String(owner.pid)}; run one process per journal`,
     );
   }
   removeFileOf(path, text);
