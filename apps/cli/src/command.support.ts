@@ -117,11 +117,14 @@ export class Installation {
   }
 }
 
-/** Waits until `condition` holds; fails with `what` after `timeoutMs`. */
-export async function eventually(what: string, condition: () => boolean, timeoutMs: number): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
+/** Far more than anything takes on a busy machine: who waits for longer waits for what will not come. */
+const HANGS_AFTER_MS = 180_000;
+
+/** Waits until `condition` holds; fails with `what`, and what the command has printed by then, when it never does. */
+export async function eventually(what: string, condition: () => boolean, output: () => string): Promise<void> {
+  const deadline = Date.now() + HANGS_AFTER_MS;
   while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`within ${String(timeoutMs)} ms: ${what}`);
+    if (Date.now() > deadline) throw new Error(`not within ${String(HANGS_AFTER_MS)} ms: ${what}\n${output()}`);
     await pause(20);
   }
 }

@@ -86,18 +86,18 @@ describe('kill -9 of every process in turn', () => {
             pid = installation.pidOf(victim);
             return ended || killed(pid);
           },
-          30_000,
+          run.output,
         );
         const back = () => ended || ![undefined, pid].includes(installation.pidOf(victim));
-        await eventually(`${victim} is back`, back, 30_000);
+        await eventually(`${victim} is back`, back, run.output);
       };
 
-      await eventually('the processes are up', () => ended || run.output().includes('processes are up'), 60_000);
+      await eventually('the processes are up', () => ended || run.output().includes('processes are up'), run.output);
       for (const victim of setUp) await kill(victim);
       for (const { victim, afterMs } of kills) {
         const before = closedRounds();
         const closed = () => ended || closedRounds() > before;
-        await eventually(`a round closed before ${victim} is killed\n${run.output()}`, closed, 90_000);
+        await eventually(`a round closed before ${victim} is killed`, closed, run.output);
         if (ended) break;
         await pause(afterMs);
         await kill(victim);
@@ -144,9 +144,7 @@ describe('kill -9 of the supervisor', () => {
     const port = String(await freePort());
     const args = ['start', '--rounds', '6', '--exit', '--port', port, '--report', reportFile];
     const first = installation.start(args);
-    await eventually('two rounds', () => /^round 2 /m.test(first.output()), 180_000).catch((error: unknown) => {
-      throw new Error(first.output(), { cause: error });
-    });
+    await eventually('two rounds', () => /^round 2 /m.test(first.output()), first.output);
     await pause(150 * draw('supervisor'));
     const left = installation.runFile()!;
     first.child.kill('SIGKILL');

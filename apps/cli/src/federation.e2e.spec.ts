@@ -104,7 +104,7 @@ describe('a federation from one command, under a secure sum', () => {
 
   it('goes on where it was: a second start trains nothing again, charges nothing, and serves until it is stopped', async () => {
     const again = installation.start(['start', '--plan', plan, '--rounds', '4', '--port', '0']);
-    await eventually('serving', () => again.output().includes('serving until Ctrl-C'), 60_000);
+    await eventually('serving', () => again.output().includes('serving until Ctrl-C'), again.output);
     const apiUrl = installation.runFile()!.apiUrl!;
     const key = /analyst +key (\S+)/.exec(again.output())![1]!;
     const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
@@ -281,7 +281,7 @@ describe('a start that cannot go well ends in one sentence', () => {
 
   it('two at once in one folder: the second refuses, and the first goes on', async () => {
     const first = installation.npmStart(['--rounds', '1', '--port', '0']);
-    await eventually('serving', () => first.output().includes('serving until Ctrl-C'), 120_000);
+    await eventually('serving', () => first.output().includes('serving until Ctrl-C'), first.output);
     const { apiUrl, processes } = installation.runFile()!;
     for (const more of [[], ['--fresh']]) {
       const { code, output } = await installation.run(['start', '--port', new URL(apiUrl!).port, ...more]);
@@ -322,8 +322,8 @@ describe('a start that cannot go well ends in one sentence', () => {
   it('is stopped in order by an impatient Ctrl-C, and says which budgets a stricter plan lowers', async () => {
     const plan = planWith((text) => text.replace('epsilon: 1', 'epsilon: 0.5'));
     const run = installation.start(['start', '--plan', plan, '--port', '0']);
-    await eventually('a warning', () => /budgets of 20 data sets are lowered for good/.test(run.output()), 60_000);
-    await eventually('services', () => installation.pidOf('client-trainer-1') !== undefined, 60_000);
+    await eventually('a warning', () => /budgets of 20 data sets are lowered for good/.test(run.output()), run.output);
+    await eventually('services', () => installation.pidOf('client-trainer-1') !== undefined, run.output);
     for (let repeat = 0; repeat < 5; repeat++) {
       run.child.kill('SIGINT');
       await pause(20);

@@ -132,7 +132,7 @@ async function run(context: Run, stopped: Promise<void>): Promise<void> {
   const evaluation = new Evaluation(simulation);
   await watchTraining({ api, plan, evaluation, progress, say });
   const results = await collectResults(api, plan, hash, simulation, evaluation);
-  const verified = await verifyExport(api, plan, home, say);
+  const { verified, findings } = await verifyExport(api, plan, home);
   const report: Report = {
     ...results.report,
     ledger: { ...results.report.ledger, verified },
@@ -140,7 +140,7 @@ async function run(context: Run, stopped: Promise<void>): Promise<void> {
   };
   for (const line of resultLines(report, results.benchmarks)) say(line);
   if (reportFile !== undefined) writeFileSync(reportFile, `${JSON.stringify(report, null, 2)}\n`);
-  if (!verified) throw new FedcarbonError('ledger_not_verified', 'the ledger did not verify; the findings are above');
+  if (!verified) throw new FedcarbonError('ledger_not_verified', `the ledger did not verify: ${findings}`);
   if (options.exit) return;
   serving(apiUrl, credentials, say);
   await stopped;
@@ -242,13 +242,11 @@ async function verifyExport(
   api: ApiClient,
   plan: FederationPlan,
   home: Home,
-  say: (line: string) => void,
-): Promise<boolean> {
+): Promise<{ readonly verified: boolean; readonly findings: string }> {
   const exportFile = join(home.logsDir, `${plan.name}.ledger.jsonl`);
   writeFileSync(exportFile, await api.text('/v1/ledger/export'));
   const { code, output } = await verifyInOwnProcess(exportFile, plan.keys.checkpoint);
-  if (code !== 0) say(output.trimEnd());
-  return code === 0;
+  return { verified: code === 0, findings: output.trimEnd() };
 }
 
 function serving(apiUrl: string, credentials: Credentials, say: (line: string) => void): void {

@@ -114,6 +114,7 @@ export async function openHolder(
     records,
     accountant: new AccountantClient({ link, signer, verify: verifySignature, accountantKey: plan.keys.accountant }),
     sender,
+    onPublished: () => undefined,
     verify: verifySignature,
     random: cryptoRandom,
     noise: exactNoise(cryptoRandom),

@@ -3,7 +3,7 @@ import type { FederationPlan, MechanismEvent, Purpose, RoundOpened, SecureSumPla
 import { fromBase64Url, InvalidInputError, type RandomSource } from '@fedcarbon/kernel';
 import { localSum } from '@fedcarbon/learning';
 import { DiscreteGaussianSampler } from '@fedcarbon/privacy';
-import { roundShare } from '@fedcarbon/round';
+import { modelLength, roundShare } from '@fedcarbon/round';
 import { deltaOfNoiseShares, leastSurvivors, sumOfDiscreteGaussiansTau } from '@fedcarbon/secure-sum';
 import type { HolderRecords } from './holder-records.ts';
 import type { Noise } from './ports.ts';
@@ -90,11 +90,15 @@ function requireTrueShares(
   }
 }
 
-/** The round's current iterate. Throws InvalidInputError unless a model round carries `length` finite numbers, and a benchmarks round none. */
-export function roundWeights(opened: RoundOpened): Float64Array {
+/**
+ * The weights that a round carries: the current iterate, or with the benchmarks round the published model, if there is one. Throws InvalidInputError unless
+ * they are as many finite numbers as the plan's model has weights.
+ */
+export function roundWeights(plan: FederationPlan, opened: RoundOpened): Float64Array {
   const bytes = fromBase64Url(opened.weights);
-  const expected = opened.purpose === 'model' ? 8 * opened.length : 0;
-  if (bytes.length !== expected) {
+  const expected = 8 * modelLength(plan);
+  const none = opened.purpose === 'benchmarks' && bytes.length === 0;
+  if (bytes.length !== expected && !none) {
     throw new InvalidInputError(
       `round ${opened.roundId}: the weights must take ${String(expected)} bytes, found ${String(bytes.length)}`,
       { code: 'not_in_plan' },
@@ -122,7 +126,7 @@ export function noisedIntegers(
   const { yRange, residualScale } = plan.recipe;
   const exact =
     opened.purpose === 'model'
-      ? localSum(records.training, roundWeights(opened), { yRange, residualScale }, random)
+      ? localSum(records.training, roundWeights(plan, opened), { yRange, residualScale }, random)
       : countRecords(plan.benchmarks.layout, records.all);
   const added = noise(roundShare(plan, opened.purpose), exact.length);
   return exact.map((value, i) => value + (added[i] ?? 0));

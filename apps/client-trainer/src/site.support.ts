@@ -52,6 +52,8 @@ export class Site {
   readonly sent: Sent[] = [];
   /** A log line a string, as it would be read. */
   readonly lines: string[] = [];
+  /** Published models that came. */
+  readonly published: Float64Array[] = [];
   nowMs = Date.now();
   /** The accountant or the broker cannot be reached. */
   unreachable = false;
@@ -162,6 +164,7 @@ export class Site {
       masking: this.masking,
       accountant: new AccountantClient({ link, signer, verify: verifySignature, accountantKey: plan.keys.accountant }),
       sender: this.sender,
+      onPublished: (weights) => this.published.push(weights),
       verify: verifySignature,
       random: cryptoRandom,
       noise: this.#options.noise ?? exactNoise(cryptoRandom),

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { countRecords } from '@fedcarbon/benchmark';
 import { decodeIntegers, toSigned } from '@fedcarbon/codec';
 import { isEmbeddedSignedBy, COMMIT_V1, isSignedBy, UPDATE_V1 } from '@fedcarbon/contracts';
-import { fromBase64Url, InvalidInputError, toHex } from '@fedcarbon/kernel';
+import { fromBase64Url, InvalidInputError, toBase64Url, toHex } from '@fedcarbon/kernel';
 import { localSum } from '@fedcarbon/learning';
 import { decide } from '@fedcarbon/privacy';
+import { modelLength } from '@fedcarbon/round';
 import { sha256, signerFromPem, verifySignature } from '@fedcarbon/service';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { FakeAccountant } from './fake-accountant.support.ts';
@@ -104,6 +105,27 @@ describe('a round', () => {
     expect(site.lines.length).toBeGreaterThan(1);
     expect(site.lines.join('\n')).not.toMatch(/\b29\b/);
     expect(readFileSync(site.journal.path, 'utf8')).not.toMatch(/\b29\b/);
+  });
+});
+
+describe('the published model', () => {
+  const weights = Float64Array.from({ length: modelLength(plan) }, (_, j) => j / 64);
+  const text = toBase64Url(new Uint8Array(weights.buffer));
+
+  it('comes with the benchmarks round, also to a holder that takes no part in it', async () => {
+    await open({ epsilon: 1e-9 });
+    await site.trainer.onTask(federation.open(1, { weights: text }));
+    await site.trainer.onTask(federation.open(6, { purpose: 'benchmarks', weights: text }));
+    expect(site.declines()).toEqual(['over_own_cap', 'over_own_cap']);
+    expect(site.published).toEqual([weights]);
+  });
+
+  it('is absent when no round has released one, and refused when it is none of this plan', async () => {
+    await open();
+    await site.trainer.onTask(federation.open(6, { purpose: 'benchmarks' }));
+    const cut = federation.open(7, { purpose: 'benchmarks', weights: text.slice(0, 64) });
+    await expect(site.trainer.onTask(cut)).rejects.toThrow(/weights must take/);
+    expect(site.published).toEqual([]);
   });
 });
 

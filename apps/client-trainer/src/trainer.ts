@@ -58,6 +58,8 @@ export interface TrainerParts {
   readonly masking: Masking | undefined;
   readonly accountant: AccountantClient;
   readonly sender: UpdateSender;
+  /** Takes the published model, which comes when training is over; the same one may come again. */
+  readonly onPublished: (weights: Float64Array) => void;
   readonly link: HolderLink;
   readonly signer: Signer;
   readonly verify: VerifySignature;
@@ -187,21 +189,23 @@ export class Trainer {
   }
 
   async #task(signed: SignedBytes): Promise<void> {
-    const { membership, acceptedPlanHashes, verify, journal, clock, log } = this.#parts;
+    const { membership, acceptedPlanHashes, verify, journal, clock, log, onPublished } = this.#parts;
     const { plan, planHash } = membership;
     const opened = openStatement(ROUND_OPENED_V1, signed, fromBase64Url(plan.keys.global), verify);
     if (opened.planHash !== planHash || !acceptedPlanHashes.includes(opened.planHash)) {
       return this.#decline(opened, 'plan_not_accepted');
     }
+    let weights: Float64Array;
     try {
       checkRoundOpened(plan, planHash, opened);
-      roundWeights(opened);
+      weights = roundWeights(plan, opened);
     } catch (error) {
       await this.#decline(opened, 'not_trainable');
       throw error;
     }
     this.#heardOf(opened.index);
     const { roundId } = opened;
+    if (opened.purpose === 'benchmarks' && weights.length > 0) onPublished(weights);
     if (isAnswered(journal.state, roundId)) return;
     const over = clock.nowMs() > opened.openedAtMs + plan.round.globalDeadlineMs;
     if (over && opened.index < this.#newestIndex) {

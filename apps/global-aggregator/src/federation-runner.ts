@@ -115,9 +115,9 @@ export class FederationRunner {
     const all = await rounds.list(planHash);
     const open = all.at(-1);
     if (open?.status !== 'open') return;
-    const { weights } = replayLearner(plan, modelAggregates(all));
+    const learner = replayLearner(plan, modelAggregates(all));
     const absent = (await this.#masked?.absent()) ?? [];
-    await outbox.enqueueAgain(roundOpenedMessage(open, { weights, absent }, signer, sha256));
+    await outbox.enqueueAgain(roundOpenedMessage(open, { learner, absent }, signer, sha256));
     committed();
   }
 

@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { encodeIntegers } from '@fedcarbon/codec';
 import { COMMIT_V1, embedStatement, signStatement, UPDATE_V1 } from '@fedcarbon/contracts';
-import { fromUtf8, utf8 } from '@fedcarbon/kernel';
+import { fromBase64Url, fromUtf8, toHex, utf8 } from '@fedcarbon/kernel';
+import { modelBytes } from '@fedcarbon/learning';
+import { sha256 } from '@fedcarbon/service';
 import { startNats, temporaryFolder, testDatabase } from '@fedcarbon/testing';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Trial, Trials } from './trial.support.ts';
@@ -32,6 +34,10 @@ describe('a federation of scripted holders', () => {
     expect(verification.findings).toEqual([]);
     expect(verification.verdict).toBe('sound');
     expect(verification.models).toHaveLength(3);
+    // With the last round holders get the model that is published.
+    const weights = fromBase64Url(trial.holders[0]?.tasks.at(-1)?.weights ?? '');
+    const digest = toHex(sha256(modelBytes(new Float64Array(Uint8Array.from(weights).buffer))));
+    expect(digest).toBe(verification.models.at(-1)?.modelDigest);
     await trial.until('all closes are announced', () => trial.announced.length === 4);
     expect(trial.announced.map(({ index, outcome, last }) => [index, outcome, last])).toEqual([
       [1, 'released', false],

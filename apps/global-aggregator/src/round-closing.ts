@@ -85,8 +85,8 @@ export class RoundClosing {
       } else if (effect.type === 'openRound') {
         const opened = this.#newRound(effect);
         if (!(await rounds.open(opened))) throw new Error(`round ${opened.roundId} exists already`);
-        const { weights } = learner ?? replayLearner(plan, modelAggregates(standing.rounds));
-        this.#open(opened, weights, standing.absent ?? []);
+        learner ??= replayLearner(plan, modelAggregates(standing.rounds));
+        this.#open(opened, learner, standing.absent ?? []);
         done = { ...done, opened };
       } else if (effect.type === 'complete') {
         await plans.complete(planHash);
@@ -201,10 +201,10 @@ export class RoundClosing {
   }
 
   /** Announces and enters a round that was opened. */
-  #open(opened: NewRound, weights: Float64Array, absent: readonly number[]): void {
+  #open(opened: NewRound, learner: GamState, absent: readonly number[]): void {
     const { signer, sha256 } = this.#parts;
     const { planHash, roundId, index, purpose, seed, event, bits, length } = opened;
-    this.#messages.push(roundOpenedMessage(opened, { weights, absent }, signer, sha256));
+    this.#messages.push(roundOpenedMessage(opened, { learner, absent }, signer, sha256));
     this.enter({ kind: 'round.opened', planHash, roundId, index, purpose, seed, event, bits, length });
   }
 

@@ -7,17 +7,18 @@ import {
   SUBJECTS,
 } from '@fedcarbon/contracts';
 import { type Sha256, type Signer, toBase64Url, toHex } from '@fedcarbon/kernel';
+import { finalWeights, type GamState } from '@fedcarbon/learning';
 import type { NewOutboxMessage, NewRound } from '@fedcarbon/persistence';
 
 /** The announcement of an open round. Made again from the stored round it has the same bytes. */
 export function roundOpenedMessage(
   round: NewRound,
   {
-    weights,
+    learner,
     absent,
   }: {
-    /** The current iterate, for a model round. */
-    readonly weights: Float64Array;
+    /** After the released rounds so far. */
+    readonly learner: GamState;
     /** Members, by place in the plan, that cannot take part. */
     readonly absent: readonly number[];
   },
@@ -29,7 +30,7 @@ export function roundOpenedMessage(
     ...{ planHash, roundId, index, purpose, seed, event, bits, length, openedAtMs },
     ...(absent.length === 0 ? {} : { absent: [...absent] }),
     regionalDeadlineMs: regionalDeadlineAtMs - openedAtMs,
-    weights: purpose === 'model' ? toBase64Url(float64Bytes(weights)) : '',
+    weights: toBase64Url(float64Bytes(purpose === 'model' ? learner.weights : publishedWeights(learner))),
   };
   return message(SUBJECTS.roundOpened, signStatement(ROUND_OPENED_V1, statement, signer), sha256);
 }
@@ -40,6 +41,11 @@ export function roundClosedMessage(closed: RoundClosed, signer: Signer, sha256: 
 
 function message(subject: string, signed: SignedBytes, sha256: Sha256): NewOutboxMessage {
   return { subject, messageId: toHex(sha256(signed.payload)), ...signed };
+}
+
+/** Those of the newest model version; none before the first. */
+function publishedWeights(learner: GamState): Float64Array {
+  return learner.round === 0 ? new Float64Array(0) : finalWeights(learner);
 }
 
 /** Little-endian IEEE 754 binary64. */

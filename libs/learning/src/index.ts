@@ -5,6 +5,7 @@ export * from './local-sum.ts';
 export * from './metrics.ts';
 export * from './model-bytes.ts';
 export * from './prediction.ts';
+export * from './predictive-distribution.ts';
 export * from './residual-bytes.ts';
 export {
   fitResidual,

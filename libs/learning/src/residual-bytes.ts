@@ -4,18 +4,18 @@ import { requireDigest, type ResidualModel } from './residual-model.ts';
 
 const VERSION = 1;
 const DIGEST_BYTES = 32;
-const HEADER_BYTES = 1 + DIGEST_BYTES + 24 + 2 + 4;
+const HEADER_BYTES = 1 + DIGEST_BYTES + 24 + 2 + 4 + 4;
 
 /**
  * The bytes under which a holder keeps its own model, for itself alone:
  *
- *     version u8 = 1 | SHA-256 of the global model it corrects, 32 bytes | lo, hi, trust, binary64 each | d u16 | m u32
- *     | d bin counts, u32 each | m x d codes, u16 each | m x (d + 1) influences, binary64 each
+ *     version u8 = 1 | SHA-256 of the global model it corrects, 32 bytes | lo, hi, trust, binary64 each | d u16 | m u32 | n u32
+ *     | d bin counts, u32 each | m x d codes, u16 each | m x (d + 1) influences, binary64 each | n errors, binary64 each
  *
  * All little-endian. Throws InvalidInputError for a digest that is none and lengths that do not fit.
  */
 export function residualBytes(model: ResidualModel): Uint8Array<ArrayBuffer> {
-  const { shape, codes, influence, yRange, trust } = model;
+  const { shape, codes, influence, errors, yRange, trust } = model;
   const { d } = shape;
   requireDigest(model.globalDigest);
   const m = codes.length / d;
@@ -24,7 +24,7 @@ export function residualBytes(model: ResidualModel): Uint8Array<ArrayBuffer> {
       `${String(codes.length)} codes of ${String(d)} features do not go with ${String(influence.length)} influences`,
     );
   }
-  const bytes = new Uint8Array(size(d, m));
+  const bytes = new Uint8Array(size(d, m, errors.length));
   const view = new DataView(bytes.buffer);
   view.setUint8(0, VERSION);
   bytes.set(fromHex(model.globalDigest), 1);
@@ -35,7 +35,8 @@ export function residualBytes(model: ResidualModel): Uint8Array<ArrayBuffer> {
   }
   view.setUint16(at, d, true);
   view.setUint32(at + 2, m, true);
-  at += 6;
+  view.setUint32(at + 6, errors.length, true);
+  at += 10;
   for (const bins of shape.binsPerFeature) {
     view.setUint32(at, bins, true);
     at += 4;
@@ -44,7 +45,7 @@ export function residualBytes(model: ResidualModel): Uint8Array<ArrayBuffer> {
     view.setUint16(at, code, true);
     at += 2;
   }
-  for (const value of influence) {
+  for (const value of [...influence, ...errors]) {
     view.setFloat64(at, value, true);
     at += 8;
   }
@@ -78,10 +79,11 @@ export function residualFromBytes(bytes: Uint8Array): ResidualModel {
   }
   const d = view.getUint16(at, true);
   const m = view.getUint32(at + 2, true);
-  at += 6;
-  if (bytes.length !== size(d, m)) {
+  const n = view.getUint32(at + 6, true);
+  at += 10;
+  if (bytes.length !== size(d, m, n)) {
     throw new InvalidInputError(
-      `an on-device model of ${String(m)} records takes ${String(size(d, m))} bytes, found ${String(bytes.length)}`,
+      `an on-device model of these sizes takes ${String(size(d, m, n))} bytes, found ${String(bytes.length)}`,
     );
   }
   const shape = gamShape(Array.from({ length: d }, (_, a) => view.getUint32(at + 4 * a, true)));
@@ -90,9 +92,13 @@ export function residualFromBytes(bytes: Uint8Array): ResidualModel {
   weightIndices(shape, codes);
   at += 2 * m * d;
   const influence = Float64Array.from({ length: m * (d + 1) }, real);
-  return { globalDigest, yRange, shape, trust, codes, influence };
+  const errors = Float64Array.from({ length: n }, real);
+  if (errors.some((error, i) => error < (errors[i - 1] ?? -Infinity))) {
+    throw new InvalidInputError('the errors of an on-device model must ascend');
+  }
+  return { globalDigest, yRange, shape, trust, codes, influence, errors };
 }
 
-function size(d: number, m: number): number {
-  return HEADER_BYTES + 4 * d + 2 * m * d + 8 * m * (d + 1);
+function size(d: number, m: number, n: number): number {
+  return HEADER_BYTES + 4 * d + 2 * m * d + 8 * m * (d + 1) + 8 * n;
 }

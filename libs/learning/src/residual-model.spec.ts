@@ -127,6 +127,10 @@ describe('fitResidual', () => {
           return (residuals[i] ?? NaN) - plainKernelRidge(without(train), without(residuals), query);
         });
         expect(validation.ownRmse).toBeCloseTo(Math.sqrt(dot(errors, errors) / errors.length), 8);
+        const kept = (validation.used ? errors : residuals).toSorted((a, b) => a - b);
+        kept.forEach((error, i) => {
+          expect(model.errors[i]).toBeCloseTo(error, 8);
+        });
         const own = predictWithResidual(model, stock.codes, predictions, DIGEST);
         train.forEach((query, i) => {
           const correction = validation.used ? plainKernelRidge(train, residuals, query) : 0;
@@ -195,6 +199,7 @@ describe('fitResidual', () => {
     });
     const none = { shape, codes: new Uint16Array(0), y: new Float64Array(0) };
     expect(fit(none, new Float64Array(0)).validation.used).toBe(false);
+    expect([...fit(few, new Float64Array(4).fill(5)).model.errors]).toEqual([-4, -4, 4, 4]);
     const perfect = { shape, codes: new Uint16Array(12), y: new Float64Array(6).fill(7) };
     expect(fit(perfect, perfect.y).model.codes).toHaveLength(0);
   });
@@ -278,16 +283,18 @@ describe('residualBytes', () => {
       trust: 0.75,
       codes: Uint16Array.of(0, 1),
       influence: Float64Array.of(0.25, -1, 2),
+      errors: Float64Array.of(-0.5, 0.5),
     };
     const bytes = residualBytes(model);
-    expect(bytes).toHaveLength(63 + 8 + 4 + 24);
+    expect(bytes).toHaveLength(67 + 8 + 4 + 24 + 16);
     for (let length = 0; length < bytes.length; length++) {
       expect(() => residualFromBytes(bytes.subarray(0, length))).toThrow(InvalidInputError);
     }
     const altered = (at: number, value: number) => bytes.map((byte, i) => (i === at ? value : byte));
     expect(() => residualFromBytes(altered(0, 2))).toThrow(/version 2 is not version 1/);
     expect(() => residualFromBytes(altered(56, 0x7f))).toThrow(/trust .* must lie in \[0, 1\]/);
-    expect(() => residualFromBytes(altered(71, 9))).toThrow(/code 9 for feature 0/);
+    expect(() => residualFromBytes(altered(75, 9))).toThrow(/code 9 for feature 0/);
+    expect(() => residualFromBytes(residualBytes({ ...model, errors: model.errors.toReversed() }))).toThrow(/ascend/);
     expect(() => residualBytes({ ...model, influence: Float64Array.of(1) })).toThrow(/2 codes of 2 features/);
   });
 });

@@ -61,6 +61,8 @@ export interface ResidualModel {
   readonly codes: Uint16Array;
   /** m x (d + 1), row-major, in the unit of the target: what record i adds to the prediction of a building that shares h bins with it. */
   readonly influence: Float64Array;
+  /** Outcome less prediction of each fitted record, predicted without itself, ascending, in the unit of the target: what `predictiveInterval` goes by. */
+  readonly errors: Float64Array;
 }
 
 /**
@@ -89,8 +91,12 @@ export function fitResidual(
   const believed = Float64Array.from(kept, (i) => globalPredictions[i] as number);
   const codes = Uint16Array.from(kept.flatMap((i) => [...stock.codes.subarray(i * shape.d, (i + 1) * shape.d)]));
   const n = y.length;
-  const globalRmse = n === 0 ? 0 : rootMeanSquare(difference(y, believed));
-  const none = { globalDigest, yRange, shape, trust: 1, codes: new Uint16Array(0), influence: new Float64Array(0) };
+  const globalErrors = difference(y, believed);
+  const globalRmse = n === 0 ? 0 : rootMeanSquare(globalErrors);
+  const none = {
+    ...{ globalDigest, yRange, shape, trust: 1, codes: new Uint16Array(0), influence: new Float64Array(0) },
+    errors: globalErrors.toSorted(),
+  };
   if (n < grid.minRecords || globalRmse === 0) {
     return { model: none, validation: { records: n, globalRmse, ownRmse: NaN, used: false } };
   }
@@ -101,9 +107,10 @@ export function fitResidual(
   const candidates = fitCandidates({ y, codes, d: shape.d, bases, grid });
   const weights = evidenceWeights(candidates.map(({ logEvidence }) => logEvidence));
   const { trust, influence, leftOut } = average(candidates, weights, n, shape.d);
-  const ownRmse = rootMeanSquare(difference(y, leftOut));
+  const ownErrors = difference(y, leftOut);
+  const ownRmse = rootMeanSquare(ownErrors);
   const used = ownRmse < globalRmse;
-  const model = used ? { globalDigest, yRange, shape, trust, codes, influence } : none;
+  const model = used ? { globalDigest, yRange, shape, trust, codes, influence, errors: ownErrors.toSorted() } : none;
   return { model, validation: { records: n, globalRmse, ownRmse, used } };
 }
 

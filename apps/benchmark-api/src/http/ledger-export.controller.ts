@@ -12,7 +12,7 @@ import { ServedPlan } from './served-plan.ts';
 
 export const SESSION = Symbol('session');
 
-/** The whole ledger, entry by entry from the database. */
+/** The signed ledger, entry by entry from the database. */
 @Controller('v1')
 @UseGuards(AccessGuard)
 export class LedgerExportController {
@@ -24,11 +24,14 @@ export class LedgerExportController {
     this.#ledger = new LedgerRepository(session);
   }
 
-  /** Everything up to the head as it stands now. Entries never change, so that is one consistent state without a long transaction. */
+  /**
+   * Everything that the last checkpoint covers: an entry that came later, such as a late charge, is exported once it is signed over. Entries never change,
+   * so that is one consistent state without a long transaction.
+   */
   @Get('ledger/export')
   @Roles('auditor', 'operator')
   async export(@Res() response: ServerResponse): Promise<void> {
-    const { size } = await this.#ledger.head().catch(unavailable);
+    const size = (await this.#ledger.latestCheckpoint().catch(unavailable))?.size ?? 0;
     const { plan, planHash } = this.#served;
     response.writeHead(200, {
       'Content-Type': 'application/jsonl; charset=utf-8',

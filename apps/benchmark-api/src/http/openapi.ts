@@ -143,7 +143,7 @@ const PATHS = {
   '/v1/ledger/export': {
     get: {
       operationId: 'exportLedger',
-      summary: 'The whole ledger, for `fedcarbon ledger verify` (auditor, operator)',
+      summary: 'The ledger up to its last checkpoint, for `fedcarbon ledger verify` (auditor, operator)',
       description:
         'JSON Lines: a header, the entries, the signed checkpoints. A connection that breaks off means the file is not whole.',
       responses: {

@@ -34,7 +34,10 @@ export const RoundOpened = z.strictObject({
   openedAtMs: PositiveInt,
   /** From `openedAtMs`; afterwards a region forwards what it has. */
   regionalDeadlineMs: PositiveInt,
-  /** Current iterate for purpose `model` (little-endian float64, `length` values, base64url); empty otherwise. */
+  /**
+   * Little-endian float64, one for each weight of the model, base64url. For purpose `model` the current iterate; for `benchmarks`, which comes when training
+   * is over, the published model, and empty when no round has released one.
+   */
   weights: Base64Url,
 });
 export type RoundOpened = z.infer<typeof RoundOpened>;
