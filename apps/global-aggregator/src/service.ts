@@ -1,5 +1,5 @@
 import { CONSUMERS, GlobalAggregatorConfig, ledgerOrigin } from '@fedcarbon/contracts';
-import { describeError, type Signer, toBase64Url } from '@fedcarbon/kernel';
+import { describeError } from '@fedcarbon/kernel';
 import {
   brokerStatus,
   connectBroker,
@@ -47,8 +47,8 @@ export const globalAggregator: ServiceDefinition<GlobalAggregatorConfig> = {
     if (plan.privacy.trust === 'none') {
       throw new ConfigurationError(`${config.planFile}: trust "none" is for in-process baselines only`);
     }
-    const signer = expectKey(config.keyFile, plan.keys.global);
-    const checkpointSigner = expectKey(config.checkpointKeyFile, plan.keys.checkpoint);
+    const signer = loadSigner(config.keyFile, plan.keys.global);
+    const checkpointSigner = loadSigner(config.checkpointKeyFile, plan.keys.checkpoint);
     const database = createDatabase({
       url: config.databaseUrl,
       poolSize: POOL_SIZE,
@@ -135,13 +135,3 @@ export const globalAggregator: ServiceDefinition<GlobalAggregatorConfig> = {
     };
   },
 };
-
-/** The signer in `file`. Throws ConfigurationError unless it is the key that the plan names. */
-function expectKey(file: string, publicKey: string): Signer {
-  const signer = loadSigner(file);
-  const found = toBase64Url(signer.publicKey);
-  if (found !== publicKey) {
-    throw new ConfigurationError(`${file} holds the key ${found}, the plan names ${publicKey}`);
-  }
-  return signer;
-}

@@ -1,5 +1,5 @@
 import { CONSUMERS, type RegionalAggregatorConfig } from '@fedcarbon/contracts';
-import { describeError, toBase64Url } from '@fedcarbon/kernel';
+import { describeError } from '@fedcarbon/kernel';
 import {
   brokerStatus,
   connectBroker,
@@ -50,11 +50,7 @@ export async function openRegion(
 ): Promise<Region> {
   const region = plan.regions.find((candidate) => candidate.name === name);
   if (region === undefined) throw new ConfigurationError(`the plan "${plan.name}" has no region "${name}"`);
-  const signer = loadSigner(keyFile);
-  const found = toBase64Url(signer.publicKey);
-  if (found !== region.publicKey) {
-    throw new ConfigurationError(`${keyFile} holds the key ${found}, the plan names ${region.publicKey} for "${name}"`);
-  }
+  const signer = loadSigner(keyFile, region.publicKey);
   const connection = await connectBroker({ access: broker, name: `regional-aggregator/${name}`, logger });
   const outbox = new OutboxPump({
     owner: `region:${name}`,

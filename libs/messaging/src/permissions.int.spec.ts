@@ -1,4 +1,4 @@
-import { CONSUMERS, SUBJECTS, brokerUser } from '@fedcarbon/contracts';
+import { CONSUMERS, HELPER, SUBJECTS, brokerUser } from '@fedcarbon/contracts';
 import { fromUtf8, utf8 } from '@fedcarbon/kernel';
 import { type TestNats, startNats } from '@fedcarbon/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -26,6 +26,7 @@ const rights = {
   [brokerUser.service('global-aggregator')]: permissionsFor.service('global-aggregator'),
   [brokerUser.service('privacy-accountant')]: permissionsFor.service('privacy-accountant'),
   [brokerUser.service('benchmark-api')]: permissionsFor.service('benchmark-api'),
+  [brokerUser.service('sum-helper')]: permissionsFor.service('sum-helper'),
   [brokerUser.region('north')]: permissionsFor.region('north', ['alder', 'birch']),
   [brokerUser.region('south')]: permissionsFor.region('south', ['cedar']),
   [brokerUser.holder('alder')]: permissionsFor.holder('alder', 'north'),
@@ -48,6 +49,8 @@ const writers: Record<string, string[]> = {
   [SUBJECTS.masking('alder')]: ['holder-alder'],
   [SUBJECTS.maskingDown('alder')]: ['service-global-aggregator'],
   [SUBJECTS.maskingDownToAll]: ['service-global-aggregator'],
+  [SUBJECTS.masking(HELPER)]: ['service-sum-helper'],
+  [SUBJECTS.maskingDown(HELPER)]: ['service-global-aggregator'],
   [SUBJECTS.accountant('alder', 'reserve')]: ['holder-alder'],
   [SUBJECTS.accountant('cedar', 'commit')]: ['holder-cedar'],
   '$JS.API.STREAM.DELETE.FC_UP': [],
@@ -58,6 +61,7 @@ const writers: Record<string, string[]> = {
   '$JS.API.CONSUMER.DELETE.FC_DOWN.holder-alder': [],
   '$JS.API.CONSUMER.CREATE.FC_DOWN.spy': ['service-global-aggregator'],
   '$JS.API.CONSUMER.MSG.NEXT.FC_DOWN.holder-alder': ['holder-alder'],
+  '$JS.API.CONSUMER.MSG.NEXT.FC_DOWN.sum-helper': ['service-sum-helper'],
   '$JS.API.CONSUMER.MSG.NEXT.FC_UP.region-north': ['region-north'],
   '$JS.API.CONSUMER.MSG.NEXT.FC_ROUND.region-south': ['region-south'],
   '$JS.API.CONSUMER.MSG.NEXT.FC_REGIONAL.global-aggregator': ['service-global-aggregator'],

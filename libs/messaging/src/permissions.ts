@@ -1,6 +1,7 @@
 import {
   type ConsumerSpec,
   CONSUMERS,
+  HELPER,
   PATTERNS,
   STREAMS,
   SUBJECTS,
@@ -17,7 +18,7 @@ export interface BrokerRights {
 }
 
 /** Services, and the operator who starts a federation, with broker users of their own. */
-export type BrokerService = 'global-aggregator' | 'privacy-accountant' | 'benchmark-api' | 'operator';
+export type BrokerService = 'global-aggregator' | 'privacy-accountant' | 'benchmark-api' | 'sum-helper' | 'operator';
 
 /**
  * Reading one durable consumer: look it up, pull from it, acknowledge. Its filter, set by the global-aggregator, decides which messages that are.
@@ -61,6 +62,8 @@ const services: Readonly<
   },
   'privacy-accountant': { publish: [], subscribe: ['fc.v1.accountant.*.*'], allowResponses: true },
   'benchmark-api': { publish: [], subscribe: [SUBJECTS.roundClosed] },
+  // As a holder of its name: it reads what is meant for it, and answers. Masked updates are what it must never see.
+  'sum-helper': { publish: [SUBJECTS.masking(HELPER), ...reading(CONSUMERS.helper())], subscribe: [] },
   operator: { publish: [SUBJECTS.controlStart], subscribe: [] },
 };
 

@@ -66,6 +66,7 @@ export function consumersOf(federation: Federation): readonly ConsumerSpec[] {
   return [
     CONSUMERS.global(),
     CONSUMERS.masking(),
+    CONSUMERS.helper(),
     ...federation.regions.flatMap((region) => [
       CONSUMERS.regionRounds(region.name),
       CONSUMERS.regionUpdates(region.name),

@@ -1,8 +1,20 @@
-import { fromHex, InvalidInputError, toHex, utf8 } from '@fedcarbon/kernel';
+import { fromHex, InvalidInputError, toBase64Url, toHex, utf8 } from '@fedcarbon/kernel';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { generateKeyPairSync } from 'node:crypto';
-import { generateKeyPem, sha256, signerFromPem, verifySignature } from './index.ts';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { temporaryFolder } from '@fedcarbon/testing';
+import {
+  generateKeyPem,
+  loadSealingKey,
+  loadSigner,
+  secureSumCrypto,
+  sealingKeyFromPem,
+  sha256,
+  signerFromPem,
+  verifySignature,
+} from './index.ts';
 
 /** RFC 8032, section 7.1, tests 2 and 3. */
 const VECTORS = [
@@ -61,6 +73,33 @@ describe('Ed25519', () => {
     const rsa = generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey.export({ type: 'pkcs8', format: 'pem' });
     expect(() => signerFromPem(rsa as string)).toThrow(new InvalidInputError('a key of type rsa instead of Ed25519'));
     expect(() => signerFromPem('x')).toThrow(InvalidInputError);
+  });
+});
+
+describe('key files', () => {
+  it('give the key that the plan names, and no other', () => {
+    const folder = temporaryFolder('keys');
+    const file = join(folder.path, 'key.pem');
+    const pems = { Ed25519: generateKeyPem(), X25519: generateKeyPem('X25519') };
+    const other = toBase64Url(new Uint8Array(32));
+    try {
+      for (const [load, pem, publicKey] of [
+        [loadSigner, pems.Ed25519, signerFromPem(pems.Ed25519).publicKey],
+        [loadSealingKey, pems.X25519, sealingKeyFromPem(pems.X25519).publicKey],
+      ] as const) {
+        writeFileSync(file, pem);
+        expect(load(file, toBase64Url(publicKey)).publicKey).toEqual(publicKey);
+        expect(() => load(file, other)).toThrow(/key\.pem holds the key .*, the plan names A{43}$/);
+      }
+      expect(() => loadSigner(file)).toThrow(/key\.pem is a key of type x25519 instead of Ed25519/);
+    } finally {
+      folder.remove();
+    }
+  });
+
+  it('of X25519 hold a pair', () => {
+    const { publicKey, privateKey } = sealingKeyFromPem(generateKeyPem('X25519'));
+    expect(secureSumCrypto.x25519PublicKey(privateKey)).toEqual(publicKey);
   });
 });
 

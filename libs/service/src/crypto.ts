@@ -20,22 +20,24 @@ import { ConfigurationError, readConfiguredFile } from './config.ts';
 /** SHA-256 by OpenSSL. */
 export const sha256: Sha256 = (data) => new Uint8Array(createHash('sha256').update(data).digest());
 
-/** A new Ed25519 private key as PKCS#8 PEM. Write it with mode 0600. */
-export function generateKeyPem(): string {
-  return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+/** Keys to sign with, and keys that others seal for. */
+export type KeyType = 'Ed25519' | 'X25519';
+
+/** An X25519 key pair, raw: 32 bytes each. */
+export interface SealingKey {
+  readonly publicKey: Uint8Array;
+  readonly privateKey: Uint8Array;
+}
+
+/** A new private key as PKCS#8 PEM. Write it with mode 0600. */
+export function generateKeyPem(type: KeyType = 'Ed25519'): string {
+  const { privateKey } = type === 'Ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('x25519');
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 }
 
 /** Signer of an Ed25519 private key in PKCS#8 PEM. Throws InvalidInputError for anything else; the message never quotes the key. */
 export function signerFromPem(pem: string): Signer {
-  let key: KeyObject;
-  try {
-    key = createPrivateKey(pem);
-  } catch {
-    throw new InvalidInputError('not a private key in PEM');
-  }
-  if (key.asymmetricKeyType !== 'ed25519') {
-    throw new InvalidInputError(`a key of type ${String(key.asymmetricKeyType)} instead of Ed25519`);
-  }
+  const key = privateKeyFromPem(pem, 'Ed25519');
   const { x } = createPublicKey(key).export({ format: 'jwk' });
   return {
     publicKey: fromBase64Url(x ?? ''),
@@ -43,11 +45,46 @@ export function signerFromPem(pem: string): Signer {
   };
 }
 
-/** Signer of the key in `pemFile`. Throws ConfigurationError that names the file. */
-export function loadSigner(pemFile: string): Signer {
+/** The key pair of an X25519 private key in PKCS#8 PEM. Throws as `signerFromPem`. */
+export function sealingKeyFromPem(pem: string): SealingKey {
+  const { x, d } = privateKeyFromPem(pem, 'X25519').export({ format: 'jwk' });
+  return { publicKey: fromBase64Url(x ?? ''), privateKey: fromBase64Url(d ?? '') };
+}
+
+function privateKeyFromPem(pem: string, type: KeyType): KeyObject {
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(pem);
+  } catch {
+    throw new InvalidInputError('not a private key in PEM');
+  }
+  if (key.asymmetricKeyType !== type.toLowerCase()) {
+    throw new InvalidInputError(`a key of type ${String(key.asymmetricKeyType)} instead of ${type}`);
+  }
+  return key;
+}
+
+/** Signer of the key in `pemFile`. Throws ConfigurationError that names the file, also unless it is the key that the plan names, where one is given. */
+export function loadSigner(pemFile: string, publicKey?: string): Signer {
+  return loadKey(pemFile, signerFromPem, publicKey);
+}
+
+/** The same for an X25519 key. */
+export function loadSealingKey(pemFile: string, publicKey?: string): SealingKey {
+  return loadKey(pemFile, sealingKeyFromPem, publicKey);
+}
+
+function loadKey<Key extends { readonly publicKey: Uint8Array }>(
+  pemFile: string,
+  read: (pem: string) => Key,
+  expected: string | undefined,
+): Key {
   const pem = readConfiguredFile(pemFile);
   try {
-    return signerFromPem(pem);
+    const key = read(pem);
+    const found = toBase64Url(key.publicKey);
+    if (expected === undefined || found === expected) return key;
+    throw new ConfigurationError(`${pemFile} holds the key ${found}, the plan names ${expected}`);
   } catch (error) {
     if (error instanceof InvalidInputError) throw new ConfigurationError(`${pemFile} is ${error.message}`);
     throw error;

@@ -1,7 +1,16 @@
 export { CheckedLines, type JournalFile, JournalUnwritableError } from './checked-lines.ts';
 export { systemClock } from './clock.ts';
 export { ConfigurationError, loadConfig } from './config.ts';
-export { generateKeyPem, loadSigner, sha256, signerFromPem, verifySignature } from './crypto.ts';
+export {
+  generateKeyPem,
+  loadSealingKey,
+  loadSigner,
+  type SealingKey,
+  sealingKeyFromPem,
+  sha256,
+  signerFromPem,
+  verifySignature,
+} from './crypto.ts';
 export { faultInjection } from './fault-injection.ts';
 export { placeFile, readFileIfAny, removeFileOf } from './exclusive-file.ts';
 export { FactFile, type FactFileOptions } from './fact-file.ts';

@@ -1,0 +1,1 @@
+export { sumHelper } from './service.ts';
