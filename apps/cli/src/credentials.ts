@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Role } from '@fedcarbon/contracts';
-import { InvalidInputError, type Signer } from '@fedcarbon/kernel';
-import { generateKeyPem, loadSigner } from '@fedcarbon/service';
+import { InvalidInputError, type Signer, toBase64Url } from '@fedcarbon/kernel';
+import type { Enrolment } from '@fedcarbon/plan';
+import { generateKeyPem, type KeyType, loadSealingKey, loadSigner } from '@fedcarbon/service';
 import type { Home } from './home.ts';
 
 interface Stored {
@@ -55,15 +56,28 @@ export class Credentials {
     return this.made(this.stored.apiKeys, role, () => `fc_${role}_${secret()}`);
   }
 
-  /** Path of an Ed25519 private key (PKCS#8 PEM). */
-  keyFile(name: string): string {
+  /** Path of a private key (PKCS#8 PEM), Ed25519 where nothing else is said. */
+  keyFile(name: string, type: KeyType = 'Ed25519'): string {
     const file = join(this.home.keysDir, `${name}.pem`);
-    if (!existsSync(file)) writeFileSync(file, generateKeyPem(), { mode: 0o600 });
+    if (!existsSync(file)) writeFileSync(file, generateKeyPem(type), { mode: 0o600 });
     return file;
   }
 
   signer(name: string): Signer {
     return loadSigner(this.keyFile(name));
+  }
+
+  /** Path of the X25519 key of a plan's second server. Each plan has its own: when the plan is over, it can be destroyed. */
+  sealingKeyFile(plan: string): string {
+    return this.keyFile(`helper-sealing-${plan}`, 'X25519');
+  }
+
+  /** Public keys of a plan's second server. */
+  helper(plan: string): NonNullable<Enrolment['helper']> {
+    return {
+      publicKey: toBase64Url(this.signer('helper').publicKey),
+      sealingKey: toBase64Url(loadSealingKey(this.sealingKeyFile(plan)).publicKey),
+    };
   }
 
   private made(kind: Record<string, string>, name: string, make: () => string): string {

@@ -18,6 +18,7 @@ export function describePlan(nameOrPath: string): string[] {
     data: { kind: 'private' },
     keys: { global: placeholder, accountant: placeholder, checkpoint: placeholder },
     operatorKey: placeholder,
+    helper: { publicKey: toBase64Url(new Uint8Array(32).fill(1)), sealingKey: placeholder },
     regions: file.regions.map((region) => ({
       name: region.name,
       publicKey: placeholder,

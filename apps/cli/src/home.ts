@@ -80,6 +80,11 @@ export class Home {
     return join(this.folder('plans', plan), `${service}.json`);
   }
 
+  /** What the second server of secure sums has answered. */
+  get helperFactsDir(): string {
+    return this.folder('sum-helper');
+  }
+
   /** A holder's records. */
   dataDir(holder: string, dataset: string): string {
     return this.folder('holders', holder, dataset, 'data');

@@ -11,9 +11,10 @@ import {
   type PrivacyAccountantConfig,
   type RegionalAggregatorConfig,
   type Role,
+  type SumHelperConfig,
 } from '@fedcarbon/contracts';
 import { canonicalBytes, type Json, toBase64Url } from '@fedcarbon/kernel';
-import { type BrokerUser, permissionsFor } from '@fedcarbon/messaging';
+import { type BrokerService, type BrokerUser, permissionsFor } from '@fedcarbon/messaging';
 import { type GroupRole, migrate, provisionLogin } from '@fedcarbon/persistence';
 import { type Enrolment, planHash, resolvePlan } from '@fedcarbon/plan';
 import { sha256 } from '@fedcarbon/service';
@@ -38,6 +39,10 @@ export interface ServiceProcess {
 export const DEVELOPMENT_ROLES = ['analyst', 'auditor', 'operator'] as const satisfies readonly Role[];
 
 const fullName = { global: 'global-aggregator', accountant: 'privacy-accountant', api: 'benchmark-api' } as const;
+const HELPER = 'sum-helper';
+
+/** Whether the plan's secure sum has a second server. */
+const hasHelper = ({ privacy }: FederationPlan): boolean => privacy.secureSum?.protocol === 'two-servers';
 
 /** Who takes part in a simulation; keys are made for everybody on this machine. */
 export function enrol(simulation: Simulation, credentials: Credentials): Enrolment {
@@ -47,6 +52,8 @@ export function enrol(simulation: Simulation, credentials: Credentials): Enrolme
     data: simulation.stock.data,
     keys: { global: publicKey('global'), accountant: publicKey('accountant'), checkpoint: publicKey('checkpoint') },
     operatorKey: publicKey('operator'),
+    helper:
+      simulation.file.secureSum?.protocol === 'two-servers' ? credentials.helper(simulation.file.name) : undefined,
     regions: simulation.file.regions.map(({ name }) => ({
       name,
       publicKey: publicKey(`region-${name}`),
@@ -82,7 +89,8 @@ export function brokerUsers(plan: FederationPlan, credentials: Credentials): Bro
     password: credentials.brokerPassword(user),
     ...rights,
   });
-  const services = [...Object.values(fullName), 'operator'] as const;
+  const services: BrokerService[] = [...Object.values(fullName), 'operator'];
+  if (hasHelper(plan)) services.push(HELPER);
   return [
     ...services.map((service) => withPassword(brokerUser.service(service), permissionsFor.service(service))),
     ...plan.regions.flatMap(({ name, members }) => [
@@ -179,6 +187,17 @@ export async function writeConfigs(
     keyFile: credentials.keyFile('accountant'),
     reservationTtlMs: 60_000,
   } satisfies PrivacyAccountantConfig);
+
+  if (hasHelper(plan)) {
+    const port = await addresses.nextPort();
+    write(HELPER, HELPER, port, {
+      ...withPlan(port),
+      broker: access(brokerUser.service(HELPER)),
+      keyFile: credentials.keyFile('helper'),
+      sealingKeyFile: credentials.sealingKeyFile(plan.name),
+      factsDir: home.helperFactsDir,
+    } satisfies SumHelperConfig);
+  }
 
   write(fullName.api, fullName.api, addresses.apiPort, {
     ...withPlan(addresses.apiPort),

@@ -3,6 +3,7 @@ export { systemClock } from './clock.ts';
 export { ConfigurationError, loadConfig } from './config.ts';
 export {
   generateKeyPem,
+  type KeyType,
   loadSealingKey,
   loadSigner,
   type SealingKey,
