@@ -5,12 +5,14 @@ import {
   type GlobalAggregatorConfig,
   type PlanMember,
   type RegionalAggregatorConfig,
+  type SecureSumPlan,
+  type SumHelperConfig,
 } from '@fedcarbon/contracts';
 import { examplePlan, exampleSecureSum } from '@fedcarbon/contracts/testing';
 import { canonicalBytes, type Json, type Signer, toBase64Url, toHex } from '@fedcarbon/kernel';
 import { type BrokerUser, natsServerConfig, permissionsFor } from '@fedcarbon/messaging';
 import { type GroupRole, migrate, provisionLogin } from '@fedcarbon/persistence';
-import { generateKeyPem, sha256, signerFromPem } from '@fedcarbon/service';
+import { generateKeyPem, type SealingKey, sealingKeyFromPem, sha256, signerFromPem } from '@fedcarbon/service';
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,6 +28,8 @@ export interface ExampleOptions {
   readonly unmaskDeadlineMs?: number;
   /** Trust `distributed`: updates are masked, and noise is for this many survivors. */
   readonly minSurvivors?: number;
+  /** How they are masked; by double masking when left out. */
+  readonly protocol?: SecureSumPlan['protocol'];
 }
 
 const PASSWORD = 'example-password';
@@ -41,6 +45,7 @@ export class ExampleFederation {
   readonly planHash: string;
   readonly #pems = new Map<string, string>();
   readonly #signers = new Map<string, Signer>();
+  readonly #sealingPem = generateKeyPem('X25519');
   /** Roles belong to the whole database server. */
   readonly #suffix = randomBytes(5).toString('hex');
 
@@ -54,8 +59,7 @@ export class ExampleFederation {
       keys: { global: publicKey('global'), accountant: publicKey('accountant'), checkpoint: publicKey('checkpoint') },
       operatorKey: publicKey('operator'),
       privacy: {
-        secureSum:
-          minSurvivors === undefined ? null : exampleSecureSum(minSurvivors, { model: share, benchmarks: share }),
+        secureSum: minSurvivors === undefined ? null : this.#secureSum(minSurvivors, share, options.protocol),
       },
       regions: Object.entries(regions).map(([name, count]) => ({
         name,
@@ -75,7 +79,23 @@ export class ExampleFederation {
     this.planHash = toHex(sha256(canonicalBytes(this.plan as Json)));
   }
 
-  /** Of `global`, `accountant`, `checkpoint`, `operator`, `region-<name>`, `holder-<name>`, or any stranger. */
+  #secureSum(
+    minSurvivors: number,
+    share: number,
+    protocol: SecureSumPlan['protocol'] = 'double-masking',
+  ): SecureSumPlan {
+    const secureSum = exampleSecureSum(minSurvivors, { model: share, benchmarks: share });
+    if (protocol === 'double-masking') return secureSum;
+    const [publicKey, sealingKey] = [this.signer('helper'), this.sealingKey].map((key) => toBase64Url(key.publicKey));
+    return { ...secureSum, protocol, helper: { publicKey: publicKey ?? '', sealingKey: sealingKey ?? '' } };
+  }
+
+  /** Of the second server. */
+  get sealingKey(): SealingKey {
+    return sealingKeyFromPem(this.#sealingPem);
+  }
+
+  /** Of `global`, `accountant`, `checkpoint`, `operator`, `helper`, `region-<name>`, `holder-<name>`, or any stranger. */
   signer(name: string): Signer {
     const signer = this.#signers.get(name) ?? signerFromPem(this.#pem(name));
     this.#signers.set(name, signer);
@@ -104,6 +124,7 @@ export class ExampleFederation {
       users: [
         user(brokerUser.service('global-aggregator'), permissionsFor.service('global-aggregator')),
         user(brokerUser.service('benchmark-api'), permissionsFor.service('benchmark-api')),
+        user(brokerUser.service('sum-helper'), permissionsFor.service('sum-helper')),
         user(brokerUser.service('operator'), permissionsFor.service('operator')),
         ...this.plan.regions.map(({ name, members }) =>
           user(
@@ -167,6 +188,17 @@ export class ExampleFederation {
     } satisfies RegionalAggregatorConfig);
   }
 
+  /** The same for the second server. */
+  writeHelperConfig(folder: string, brokerUrl: string): string {
+    return this.#writeConfig(folder, 'sum-helper', {
+      ...this.#base(folder),
+      broker: this.access(brokerUrl, brokerUser.service('sum-helper')),
+      keyFile: this.#writeKey(folder, 'helper'),
+      sealingKeyFile: this.#write(folder, 'sealing.pem', this.#sealingPem),
+      factsDir: join(folder, 'sum-helper'),
+    } satisfies SumHelperConfig);
+  }
+
   #base(folder: string) {
     const planFile = join(folder, 'plan.json');
     writeFileSync(planFile, canonicalBytes(this.plan as Json));
@@ -174,14 +206,16 @@ export class ExampleFederation {
   }
 
   #writeKey(folder: string, name: string): string {
-    const file = join(folder, `${name}.pem`);
-    writeFileSync(file, this.#pem(name), { mode: 0o600 });
-    return file;
+    return this.#write(folder, `${name}.pem`, this.#pem(name));
   }
 
   #writeConfig(folder: string, name: string, config: object): string {
-    const file = join(folder, `${name}.json`);
-    writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
+    return this.#write(folder, `${name}.json`, JSON.stringify(config));
+  }
+
+  #write(folder: string, name: string, text: string): string {
+    const file = join(folder, name);
+    writeFileSync(file, text, { mode: 0o600 });
     return file;
   }
 }

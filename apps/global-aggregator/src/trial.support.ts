@@ -1,3 +1,4 @@
+import { decodeIntegers, toSigned } from '@fedcarbon/codec';
 import {
   brokerUser,
   ledgerOrigin,
@@ -23,7 +24,7 @@ import {
 import { sha256, verifySignature } from '@fedcarbon/service';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ExampleFederation, type ExampleOptions } from './example-federation.support.ts';
-import { ScriptedAccountant, ScriptedHolder } from './scripted-holders.support.ts';
+import { ScriptedAccountant, ScriptedHolder, scriptedValues } from './scripted-holders.support.ts';
 import { ServiceProcess } from './service-process.support.ts';
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -160,6 +161,11 @@ export class Trial {
     return this.#keep(await ServiceProcess.start('global-aggregator', config, fault));
   }
 
+  async startHelper(fault?: string): Promise<ServiceProcess> {
+    const config = this.federation.writeHelperConfig(this.place.folder, this.brokerUrl);
+    return this.#keep(await ServiceProcess.start('sum-helper', config, fault));
+  }
+
   async startRegional(regions: readonly string[], fault?: string): Promise<ServiceProcess> {
     const { folder, ownerUrl } = this.place;
     const config = this.federation.writeRegionalConfig(folder, ownerUrl, this.brokerUrl, regions);
@@ -190,6 +196,20 @@ export class Trial {
 
   rounds(): Promise<RoundRow[]> {
     return new RoundRepository(this.#owner.session).list(this.federation.planHash);
+  }
+
+  async outcomes(): Promise<(string | number | undefined)[][]> {
+    return (await this.rounds()).map(({ purpose, status, participants }) => [purpose, status, participants]);
+  }
+
+  /** Indices of the released rounds whose sum is not that of their participants, to the last integer. */
+  async wrongSums(): Promise<number[]> {
+    const released = (await this.rounds()).filter(({ status }) => status === 'released');
+    const wrong = released.filter(({ index, length, bits, participants = 0, aggregate = new Uint8Array() }) => {
+      const expected = scriptedValues({ index, length }).map((value) => value * participants);
+      return toSigned(decodeIntegers(aggregate).values, bits).join() !== expected.join();
+    });
+    return wrong.map(({ index }) => index);
   }
 
   /** Waits until `index` rounds are closed. */
