@@ -13,7 +13,7 @@ import { encodeBuilding, stockView } from '@fedcarbon/plan';
 import { ProblemError, sha256, signerFromPem } from '@fedcarbon/service';
 import { temporaryFolder } from '@fedcarbon/testing';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { holderFile, testFederation } from '../example-federation.support.ts';
+import { exampleBuilding, holderFile, testFederation } from '../example-federation.support.ts';
 import { type HolderRecords, readHolderRecords } from '../holder-records.ts';
 import type { Log } from '../ports.ts';
 import { membershipOf } from '../trainer.ts';
@@ -25,12 +25,7 @@ const { plan, planHash } = federation;
 const membership = membershipOf(plan, planHash, 'alder', signerFromPem(federation.holderPems['alder'] ?? '').publicKey);
 const [lo, hi] = plan.recipe.yRange;
 
-/** A building as its owner asks about it. */
-const building = {
-  ...{ relativeCompactness: 0.98, surfaceAreaM2: 514.5, wallAreaM2: 294, roofAreaM2: 110.25 },
-  ...{ overallHeightM: 7, orientation: 2, glazingAreaRatio: 0.1, glazingDistribution: 1 },
-};
-const codes = encodeBuilding(stockView(plan.stock), building);
+const codes = encodeBuilding(stockView(plan.stock), exampleBuilding);
 
 let folder: ReturnType<typeof temporaryFolder>;
 let lines: string[];
@@ -82,7 +77,7 @@ describe('the on-device model', () => {
     const { model, validation } = fitResidual(records, global(records.codes), { yRange: [lo, hi], globalDigest });
     const [own = NaN] = predictWithResidual(model, codes, global(codes), globalDigest);
     expect(validation.used).toBe(true);
-    const answer = device.position({ attributes: building, intensity: 20 });
+    const answer = device.position({ attributes: exampleBuilding, intensity: 20 });
     expect(answer).toMatchObject({
       ...{ holder: 'alder', dataset: 'uci-energy', plan: { name: 'energy', hash: planHash }, unit: 'kWh/m2' },
       ...{ predictedIntensity: own, intensity: 20, note: null },
@@ -95,31 +90,33 @@ describe('the on-device model', () => {
       },
     });
     expect(answer.federation.predictedIntensity).not.toBe(own);
-    expect(device.position({ attributes: building })).toEqual({ ...answer, intensity: own, position: null });
+    expect(device.position({ attributes: exampleBuilding })).toEqual({ ...answer, intensity: own, position: null });
   });
 
   it('refuses attributes that are not the plan’s, naming them', async () => {
     const { device } = await open();
     await device.take(weights);
     await device.idle();
-    expect(() => device.position({ attributes: { ...building, colour: 'red' } })).toThrow(/unknown attribute "colour"/);
+    expect(() => device.position({ attributes: { ...exampleBuilding, colour: 'red' } })).toThrow(
+      /unknown attribute "colour"/,
+    );
     expect(() => device.position({ attributes: { orientation: 2 } })).toThrow(/relativeCompactness is null/);
-    expect(() => device.position({ attributes: { ...building, orientation: 7 } })).toThrow(InvalidInputError);
+    expect(() => device.position({ attributes: { ...exampleBuilding, orientation: 7 } })).toThrow(InvalidInputError);
   });
 
   it('cannot answer before a model was published, and until the fit is there answers with the federation’s', async () => {
     let finish: () => void = () => undefined;
     const waiting = new Promise<void>((resolve) => (finish = resolve));
     const { device } = await open(40, { fit: (input) => waiting.then(() => counted(input)) });
-    expect(() => device.position({ attributes: building })).toThrow(ProblemError);
+    expect(() => device.position({ attributes: exampleBuilding })).toThrow(ProblemError);
     await device.take(weights);
-    expect(device.position({ attributes: building, intensity: 20 })).toMatchObject({
+    expect(device.position({ attributes: exampleBuilding, intensity: 20 })).toMatchObject({
       ...{ predictedIntensity: 25 + 50 * 0.05, onDevice: null, interval: null },
       ...{ position: { percentile: null }, note: expect.stringContaining('not fitted yet') as unknown },
     });
     finish();
     await device.idle();
-    expect(device.position({ attributes: building }).note).toBeNull();
+    expect(device.position({ attributes: exampleBuilding }).note).toBeNull();
   });
 
   it('is the federation’s for a holder without records, and for one with too few', async () => {
@@ -130,7 +127,7 @@ describe('the on-device model', () => {
       const { device } = await open(count);
       await device.take(weights);
       await device.idle();
-      const answer = device.position({ attributes: building });
+      const answer = device.position({ attributes: exampleBuilding });
       expect(answer).toMatchObject({ predictedIntensity: answer.federation.predictedIntensity, interval: null });
       expect(answer.onDevice).toEqual(onDevice === null ? null : expect.objectContaining(onDevice));
       expect(answer.note).toMatch(note);
@@ -144,7 +141,7 @@ describe('the on-device model', () => {
     await device.take(weights.map((weight) => -weight));
     await device.idle();
     expect(fits).toBeLessThanOrEqual(2);
-    expect(device.position({ attributes: building })).toMatchObject({
+    expect(device.position({ attributes: exampleBuilding })).toMatchObject({
       federation: { predictedIntensity: 25 - 50 * 0.05 },
       onDevice: { version: fits },
     });
@@ -154,7 +151,7 @@ describe('the on-device model', () => {
     const { device } = await open(40, { fit: () => Promise.reject(new Error('no memory')) });
     await device.take(weights);
     await device.idle();
-    expect(device.position({ attributes: building }).onDevice).toBeNull();
+    expect(device.position({ attributes: exampleBuilding }).onDevice).toBeNull();
     expect(lines).toEqual(['the on-device model was not fitted, or not saved {"reason":"no memory"}']);
   });
 });
@@ -164,12 +161,12 @@ describe('after a restart the on-device model', () => {
     const { device } = await open(count);
     await device.take(weights);
     await device.idle();
-    return device.position({ attributes: building });
+    return device.position({ attributes: exampleBuilding });
   };
   const reopened = async (...options: Parameters<typeof open>) => {
     const { device } = await open(...options);
     await device.idle();
-    return device.position({ attributes: building });
+    return device.position({ attributes: exampleBuilding });
   };
 
   it('is the same, without another fit, from two files that only their owner can read', async () => {
