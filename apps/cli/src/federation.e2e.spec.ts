@@ -129,6 +129,19 @@ describe('a federation from one command, under a secure sum', () => {
     const position = await fetch(`${apiUrl}/v1/position`, { method: 'POST', headers, body: JSON.stringify(building) });
     expect(PositionAnswer.parse(await position.json()).predictedIntensity).toBeGreaterThan(2);
     expect((await fetch(`${apiUrl}/v1/benchmarks`)).status).toBe(401);
+    // A holder asks its own trainer instead, without a key: the published model, and its own correction of it.
+    const trainer = JSON.parse(
+      readFileSync(join(installation.home, 'plans/ecebd-20/client-trainer-1.json'), 'utf8'),
+    ) as { http: { host: string; port: number }; holders: { holder: string }[] };
+    const own = await fetch(
+      `http://${trainer.http.host}:${String(trainer.http.port)}/v1/holders/${trainer.holders[0]!.holder}/position`,
+      { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(building) },
+    );
+    expect(trainer.http.host).toBe('127.0.0.1');
+    expect(await own.json()).toMatchObject({
+      federation: { modelDigest: report.model.digest },
+      onDevice: { version: 1, predictedIntensity: expect.any(Number) as unknown },
+    });
 
     again.child.kill('SIGINT');
     const { code, output } = await again.finished;

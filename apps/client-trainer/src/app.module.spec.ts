@@ -1,4 +1,5 @@
-import { PATTERNS } from '@fedcarbon/contracts';
+import { PATTERNS, type PositionRequest } from '@fedcarbon/contracts';
+import { InvalidInputError } from '@fedcarbon/kernel';
 import type { Delivery } from '@fedcarbon/messaging';
 import { createAccountant } from '@fedcarbon/privacy';
 import { healthModule, ProblemError } from '@fedcarbon/service';
@@ -43,5 +44,25 @@ describe('the module', () => {
     const from = (remoteAddress: string) => () => controller.holders({ socket: { remoteAddress } });
     for (const local of ['127.0.0.1', '::1', '::ffff:127.0.0.1']) expect(from(local)()).toEqual({ holders: [] });
     for (const remote of ['10.0.0.1', '::ffff:10.0.0.127', '']) expect(from(remote)).toThrow(ProblemError);
+  });
+});
+
+describe('a question about a building', () => {
+  const onDevice = { position: (request: PositionRequest) => ({ asked: request }) };
+  const ask = async (name: string, body: unknown, remoteAddress = '127.0.0.1') => {
+    const module = await compile([{ name: 'alder', onDevice } as unknown as Holder]);
+    return module.get(HoldersController).position(name, body, { socket: { remoteAddress } });
+  };
+
+  it('goes to the model of the holder that it names', async () => {
+    const request = { attributes: { country: 'FR' }, intensity: 11 };
+    expect(await ask('alder', request)).toEqual({ asked: request });
+    await expect(ask('birch', request)).rejects.toThrow(/no holder "birch" here/);
+  });
+
+  it('is for callers on the same machine only, and for what the contract says', async () => {
+    await expect(ask('alder', { attributes: {} }, '10.0.0.1')).rejects.toThrow(/callers on the same machine/);
+    await expect(ask('alder', undefined)).rejects.toThrow(InvalidInputError);
+    await expect(ask('alder', { attributes: {}, kgCo2ePerM2: 11 })).rejects.toThrow(/kgCo2ePerM2/);
   });
 });

@@ -1,11 +1,24 @@
-import { PATTERNS } from '@fedcarbon/contracts';
+import { parseStrict, PATTERNS, PositionRequest } from '@fedcarbon/contracts';
 import { type Delivery, JETSTREAM } from '@fedcarbon/messaging';
 import type { Accountant } from '@fedcarbon/privacy';
 import { JournalUnwritableError, problem } from '@fedcarbon/service';
-import { Controller, type DynamicModule, Get, Header, Inject, Module, Req } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  type DynamicModule,
+  Get,
+  Header,
+  HttpCode,
+  Inject,
+  Module,
+  Param,
+  Post,
+  Req,
+} from '@nestjs/common';
 import { EventPattern, Payload } from '@nestjs/microservices';
 import type { Holder } from './holder.ts';
 import { type HolderView, journalView } from './holder-view.ts';
+import type { HolderPosition } from './on-device/position.ts';
 
 const PARTS = Symbol('parts');
 
@@ -58,7 +71,7 @@ interface HttpRequest {
   readonly socket: { readonly remoteAddress?: string };
 }
 
-/** The holder's own view, for callers on the same machine only: it says things that are nobody else's business. */
+/** For the holder itself, that is callers on the same machine only: it says things that are nobody else's business. */
 @Controller('v1/holders')
 export class HoldersController {
   readonly #parts: AppParts;
@@ -70,9 +83,7 @@ export class HoldersController {
   @Get()
   @Header('Cache-Control', 'no-store')
   holders(@Req() request: HttpRequest): { holders: HolderView[] } {
-    if (!/^(::ffff:)?127\.|^::1$/.test(request.socket.remoteAddress ?? '')) {
-      throw problem(403, 'local_only', 'Local only', 'this page is for callers on the same machine');
-    }
+    requireLocal(request);
     const { holders, epsilons } = this.#parts;
     return {
       holders: holders.map((holder) => {
@@ -91,6 +102,25 @@ export class HoldersController {
       }),
     };
   }
+
+  /** A building of the holder, by its own model. It is neither stored nor logged. */
+  @Post(':holder/position')
+  @HttpCode(200)
+  @Header('Cache-Control', 'no-store')
+  position(@Param('holder') name: string, @Body() body: unknown, @Req() request: HttpRequest): HolderPosition {
+    requireLocal(request);
+    const holder = this.#parts.holders.find((candidate) => candidate.name === name);
+    if (holder === undefined) {
+      throw problem(404, 'not_found', 'Not found', `there is no holder "${name}" here; /v1/holders lists them`);
+    }
+    return holder.onDevice.position(parseStrict(PositionRequest, body, 'body'));
+  }
+}
+
+/** Throws a 403 problem for a caller on another machine. */
+function requireLocal({ socket }: HttpRequest): void {
+  if (/^(::ffff:)?127\.|^::1$/.test(socket.remoteAddress ?? '')) return;
+  throw problem(403, 'local_only', 'Local only', 'this page is for callers on the same machine');
 }
 
 function secureSumStatus({ masking }: Holder): string | null {

@@ -3,13 +3,16 @@ import { once } from 'node:events';
 import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { toBase64Url } from '@fedcarbon/kernel';
 import { natsServerConfig } from '@fedcarbon/messaging';
+import { modelLength } from '@fedcarbon/round';
 import { type TestNats, startNats, temporaryFolder } from '@fedcarbon/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { HolderView } from './holder-view.ts';
+import type { HolderPosition } from './on-device/position.ts';
 import type { FaultPoint } from './ports.ts';
 import { brokerUsers, FederationBroker } from './federation-broker.support.ts';
-import { testFederation } from './example-federation.support.ts';
+import { exampleBuilding, testFederation } from './example-federation.support.ts';
 import { configure, launch, listening, type TrainerProcess, until } from './trainer-process.support.ts';
 
 const holders = ['alder', 'birch', 'cedar', 'doum', 'elder'];
@@ -96,6 +99,43 @@ describe('client-trainer as a process on a real broker', () => {
     trainer.process.kill('SIGTERM');
     expect(await trainer.ended).toEqual([0, null]);
     expect(trainer.complaints()).toBe('');
+  });
+
+  it('answers its holder from a model of its own, also after a restart, and sends nothing of it', async () => {
+    const config = configureHolders(['alder']);
+    const weights = toBase64Url(new Uint8Array(8 * modelLength(federation.plan)));
+    const question = async (url: string) => {
+      const headers = { 'content-type': 'application/json' };
+      const body = JSON.stringify({ attributes: exampleBuilding, intensity: 20 });
+      const response = await fetch(`${url}/v1/holders/alder/position`, { method: 'POST', headers, body });
+      return { status: response.status, answer: (await response.json()) as HolderPosition };
+    };
+    const trainer = await start(config);
+    expect(await question(trainer.url)).toMatchObject({
+      status: 503,
+      answer: { type: 'urn:fedcarbon:problem:no_model' },
+    });
+    await broker.task('alder', 6, { purpose: 'benchmarks', weights });
+    const { answer } = await until(async () => {
+      const asked = await question(trainer.url);
+      return asked.status === 200 && asked.answer.onDevice !== null && asked;
+    }, trainer.output);
+    const { yRange } = federation.plan.recipe;
+    expect(answer.federation.predictedIntensity).toBe((yRange[0] + yRange[1]) / 2);
+    expect(answer).toMatchObject({ note: null, onDevice: { version: 1, records: 30, used: true } });
+    expect(answer.predictedIntensity).not.toBe(answer.federation.predictedIntensity);
+    await until(() => broker.updates.length === 1, trainer.output);
+    trainer.process.kill('SIGKILL');
+    await trainer.ended;
+
+    const again = await start(config);
+    expect(await question(again.url)).toEqual({ status: 200, answer });
+    const model = readFileSync(join(folder.path, 'alder/journal/uci-energy.residual'), 'utf8');
+    const outside = [trainer.output(), again.output(), JSON.stringify(broker.updates)].join('\n');
+    for (const secret of [answer.onDevice?.digest ?? '', String(answer.predictedIntensity), model.slice(65, 200)]) {
+      expect(outside).not.toContain(secret);
+    }
+    expect(trainer.complaints() + again.complaints()).toBe('');
   });
 
   it.each<FaultPoint>(['after-prepare', 'after-commit', 'after-committed', 'after-publish'])(

@@ -101,6 +101,12 @@ export function testFederation(holders: readonly string[], rounds = 5, minSurviv
   };
 }
 
+/** A building as its owner asks about it. */
+export const exampleBuilding = {
+  ...{ relativeCompactness: 0.98, surfaceAreaM2: 514.5, wallAreaM2: 294, roofAreaM2: 110.25 },
+  ...{ overallHeightM: 7, orientation: 2, glazingAreaRatio: 0.1, glazingDistribution: 1 },
+};
+
 /** Holder files of `records` simulated buildings each, not overlapping. */
 export function holderFile(holder: number, records: number): string {
   const all = simulateEnergy({ seed: STOCK_SEED });

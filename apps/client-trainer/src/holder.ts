@@ -28,6 +28,8 @@ import { type HolderRecords, readHolderRecords } from './holder-records.ts';
 import { Journal } from './journal/journal.ts';
 import { MaskingHost } from './masking/masking-host.ts';
 import { openMaskingJournal } from './masking/masking-journal.ts';
+import { fitOnThread } from './on-device/fit.ts';
+import { OnDeviceModel } from './on-device/on-device-model.ts';
 import type { FaultPoint, HolderLink } from './ports.ts';
 import { exactNoise } from './release.ts';
 import { membershipOf, Trainer } from './trainer.ts';
@@ -53,6 +55,7 @@ export interface Holder {
   readonly trainer: Trainer;
   /** Undefined under trust `local`. */
   readonly masking: MaskingHost | undefined;
+  readonly onDevice: OnDeviceModel;
   readonly sender: UpdateSender;
   readonly server: JetStreamServer;
   readonly log: Logger;
@@ -82,6 +85,7 @@ export async function openHolder(
   const { holder, dataset } = member;
   const journal = await Journal.open({ dir: config.journalDir, holder, dataset, cap: config.cap, log });
   let facts: FactFile | undefined;
+  let onDevice: OnDeviceModel;
   let connection: BrokerConnection;
   const closeJournals = async () => {
     await facts?.close();
@@ -91,6 +95,14 @@ export async function openHolder(
     if (plan.privacy.secureSum !== null && config.acceptedPlanHashes.includes(planHash)) {
       facts = await openMaskingJournal({ dir: config.journalDir, holder, dataset, planHash, log });
     }
+    onDevice = await OnDeviceModel.open({
+      dir: config.journalDir,
+      membership,
+      records: records.training,
+      fit: fitOnThread,
+      sha256,
+      log,
+    });
     connection = await connectBroker({ access: config.broker, name: `client-trainer/${holder}`, logger: log });
   } catch (error) {
     await closeJournals();
@@ -114,7 +126,7 @@ export async function openHolder(
     records,
     accountant: new AccountantClient({ link, signer, verify: verifySignature, accountantKey: plan.keys.accountant }),
     sender,
-    onPublished: () => undefined,
+    onPublished: (weights) => onDevice.take(weights),
     verify: verifySignature,
     random: cryptoRandom,
     noise: exactNoise(cryptoRandom),
@@ -130,7 +142,7 @@ export async function openHolder(
   });
   let timer: NodeJS.Timeout | undefined;
   return {
-    ...{ name: holder, config, journal, records, trainer, masking, sender, server, log },
+    ...{ name: holder, config, journal, records, trainer, masking, onDevice, sender, server, log },
     // Not whether the journal is rebuilt: the accountant learns of a new holder with its first plan, and a task waits for it anyway.
     status: () => brokerStatus(connection),
     start(fail) {
@@ -145,6 +157,7 @@ export async function openHolder(
     async close() {
       clearInterval(timer);
       await connection.close();
+      await onDevice.idle();
       await closeJournals();
     },
   };

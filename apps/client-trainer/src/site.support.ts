@@ -164,7 +164,7 @@ export class Site {
       masking: this.masking,
       accountant: new AccountantClient({ link, signer, verify: verifySignature, accountantKey: plan.keys.accountant }),
       sender: this.sender,
-      onPublished: (weights) => this.published.push(weights),
+      onPublished: (weights) => Promise.resolve(void this.published.push(weights)),
       verify: verifySignature,
       random: cryptoRandom,
       noise: this.#options.noise ?? exactNoise(cryptoRandom),

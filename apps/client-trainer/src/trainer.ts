@@ -58,8 +58,8 @@ export interface TrainerParts {
   readonly masking: Masking | undefined;
   readonly accountant: AccountantClient;
   readonly sender: UpdateSender;
-  /** Takes the published model, which comes when training is over; the same one may come again. */
-  readonly onPublished: (weights: Float64Array) => void;
+  /** Keeps the published model, which comes when training is over; the same one may come again. */
+  readonly onPublished: (weights: Float64Array) => Promise<void>;
   readonly link: HolderLink;
   readonly signer: Signer;
   readonly verify: VerifySignature;
@@ -205,7 +205,7 @@ export class Trainer {
     }
     this.#heardOf(opened.index);
     const { roundId } = opened;
-    if (opened.purpose === 'benchmarks' && weights.length > 0) onPublished(weights);
+    if (opened.purpose === 'benchmarks' && weights.length > 0) await onPublished(weights);
     if (isAnswered(journal.state, roundId)) return;
     const over = clock.nowMs() > opened.openedAtMs + plan.round.globalDeadlineMs;
     if (over && opened.index < this.#newestIndex) {

@@ -15,4 +15,4 @@ export * from './schemas.ts';
 export { SeededRandom } from './seeded-random.ts';
 export { simulateEnergy } from './simulate-energy.ts';
 export { simulateStock } from './simulate-stock.ts';
-export { termOf } from './term.ts';
+export { sameTerm, termOf } from './term.ts';

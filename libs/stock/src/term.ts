@@ -20,3 +20,9 @@ export function termOf(cell: string): string | null {
     .match(/[\p{L}\p{N}]+/gu);
   return words === null ? null : words.join('-');
 }
+
+/** The one of `terms` that `text` is another spelling of. */
+export function sameTerm(terms: readonly string[], text: string): string | undefined {
+  const term = termOf(text);
+  return term === null ? undefined : terms.find((candidate) => termOf(candidate) === term);
+}

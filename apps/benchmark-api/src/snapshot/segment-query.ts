@@ -1,6 +1,6 @@
 import { releasedSegment, type SegmentAnswer } from '@fedcarbon/benchmark';
 import { InvalidInputError } from '@fedcarbon/kernel';
-import { termOf } from '@fedcarbon/stock';
+import { sameTerm } from '@fedcarbon/stock';
 import type { PlanScope } from './plan-scope.ts';
 
 /** Parameters that some release could answer, whatever this plan releases: life-cycle scope and reference period are part of the vocabulary. */
@@ -38,10 +38,4 @@ export function segmentQuery({ plan }: PlanScope, parameters: URLSearchParams): 
   }
   const asked = Object.fromEntries(segment);
   return { segment: asked, answer: releasedSegment({ use, margins }, asked) };
-}
-
-/** The one of `terms` that `text` is another spelling of. */
-export function sameTerm(terms: readonly string[], text: string): string | undefined {
-  const term = termOf(text);
-  return term === null ? undefined : terms.find((candidate) => termOf(candidate) === term);
 }

@@ -102,13 +102,18 @@ export class ChargeBook {
     return false;
   }
 
-  /** Every account's epsilon; reports those that exceeded the budget of a plan with a charge under that plan. */
+  /**
+   * Every account's epsilon; reports those that exceeded the budget of a plan with a charge under that plan. What its plans' sums of noise shares are from
+   * the charged events is taken off delta first.
+   */
   settle(): ClientBudget[] {
     return [...this.#accounts.values()].map(({ holder, dataset, charges, plans }) => {
+      let distance = 0;
       for (const [planHash, { privacy }] of plans) {
+        distance += privacy.secureSum?.noiseDistanceDelta ?? 0;
         const last = charges.findLastIndex((charge) => charge.planHash === planHash);
         const seq = charges[last]?.seq;
-        const epsilon = this.#epsilon(charges.slice(0, last + 1), privacy.delta, seq);
+        const epsilon = this.#epsilon(charges.slice(0, last + 1), privacy.delta - distance, seq);
         if (epsilon > privacy.epsilon * (1 + GRID_ERROR)) {
           this.#report(
             seq,
@@ -118,7 +123,8 @@ export class ChargeBook {
       }
       const latest = [...plans.values()].at(-1)?.privacy;
       const { epsilon: budget, delta } = latest ?? { epsilon: NaN, delta: NaN };
-      return { holder, dataset, epsilon: this.#epsilon(charges, delta, charges.at(-1)?.seq), delta, budget };
+      const epsilon = this.#epsilon(charges, delta - distance, charges.at(-1)?.seq);
+      return { holder, dataset, epsilon, delta, budget };
     });
   }
 

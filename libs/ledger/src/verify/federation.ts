@@ -7,6 +7,7 @@ import type { Report } from './findings.ts';
 import { readPlan, releaseOf } from './format.ts';
 import type { Entry, Fields, Plan, SignedReceipt } from './format.ts';
 import { ModelReplay, unpack } from './model.ts';
+import { noiseShareProblems } from './noise-shares.ts';
 
 /** A published model whose weights the verifier has rebuilt from the released sums. */
 export interface VerifiedModel {
@@ -110,6 +111,7 @@ export class FederationReplay {
         );
       }
     }
+    for (const problem of noiseShareProblems(plan)) this.#report(seq, problem);
     const running: Running = {
       plan,
       planHash,

@@ -10,6 +10,7 @@ import {
   listOf,
   name,
   oneOf,
+  orNull,
   positive,
   publicKey,
   signature,
@@ -109,13 +110,27 @@ export function readEntry(value: unknown): Entry | undefined {
 export const readPlan = including({
   version: oneOf(1),
   keys: exactly(keys),
-  privacy: including({ epsilon: above0, delta: above0 }),
+  privacy: including(
+    { epsilon: above0, delta: above0 },
+    // Left out or null where every holder adds the full noise itself.
+    {
+      secureSum: orNull(
+        including({
+          minSurvivors: positive,
+          maxColluding: count,
+          shareSigmaSquared: exactly({ model: above0, benchmarks: above0 }),
+          noiseDistanceDelta: amount,
+        }),
+      ),
+    },
+  ),
   regions: listOf(including({ name, publicKey, members: listOf(including({ holder: name, dataset: name })) })),
   recipe: including({
     kind: oneOf('gam-sum'),
     binsPerFeature: listOf(positive),
     momentum: amount,
     rounds: positive,
+    spareRounds: count,
     stepSize: above0,
     nominalRecords: positive,
     bits: positive,
@@ -130,16 +145,21 @@ export const readPlan = including({
 });
 export type Plan = ReturnType<typeof readPlan>;
 
-/** What a round of one purpose releases under a plan. `sensitivitySquared` follows from its content, not from what the plan claims. */
+/**
+ * What a round of one purpose releases under a plan, and in how many rounds at most. `sensitivitySquared` follows from its content, not from what the
+ * plan claims.
+ */
 export function releaseOf({ recipe, benchmarks }: Plan, purpose: 'model' | 'benchmarks') {
   const total = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0);
   if (purpose === 'model') {
     // A record adds an integer of at most 1 to one bin of every feature.
     const { binsPerFeature, event, bits } = recipe;
-    return { event, bits, length: total(binsPerFeature), sensitivitySquared: binsPerFeature.length };
+    const rounds = recipe.rounds + recipe.spareRounds;
+    return { event, bits, length: total(binsPerFeature), sensitivitySquared: binsPerFeature.length, rounds };
   }
   // A record counts once in every margin.
   const { layout, event, bits } = benchmarks;
   const groups = total(layout.margins.map((margin) => margin.groups.length));
-  return { event, bits, length: groups * (layout.edges.length - 1), sensitivitySquared: layout.margins.length };
+  const length = groups * (layout.edges.length - 1);
+  return { event, bits, length, sensitivitySquared: layout.margins.length, rounds: 1 };
 }

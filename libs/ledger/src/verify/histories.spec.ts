@@ -120,6 +120,26 @@ describe('budgets', () => {
     );
   });
 
+  it('pay for the distance of summed noise shares before anything else', () => {
+    const shared = (noiseDistanceDelta: number, changes: object = {}) => {
+      const shareSigmaSquared = { model: 72, benchmarks: 72 };
+      const secureSum = { minSurvivors: 3, maxColluding: 1, shareSigmaSquared, noiseDistanceDelta, ...changes };
+      const plan = planOf(keys, 0.927);
+      return outcomeOf(rounds(3, script({ ...plan, privacy: { ...plan.privacy, secureSum } } as typeof plan)).entries);
+    };
+    // At variance 72 the sum of two shares is within 1e-300 of the event.
+    expect(shared(1e-300).verdict).toBe('sound');
+    expect(shared(9e-6)).toEqual(tamperedWith('anna (anna-stock) spent epsilon'));
+    expect(shared(1e-300, { maxColluding: 2 })).toEqual(
+      tamperedWith(
+        "1 honest survivors' shares of the model noise add up to variance 72, the event says 144",
+        "1 honest survivors' shares of the benchmarks noise add up to variance 72, the event says 144",
+      ),
+    );
+    const coarse = { minSurvivors: 300, maxColluding: 0, shareSigmaSquared: { model: 0.5, benchmarks: 0.5 } };
+    expect(shared(1e-300, coarse)).toEqual(tamperedWith('noiseDistanceDelta is 1e-300, the sums of shares are up to'));
+  });
+
   it('count attempts that never arrived', () => {
     const lost = script(planOf(keys, 0.926))
       .openRound('model')

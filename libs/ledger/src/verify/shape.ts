@@ -50,6 +50,10 @@ export function oneOf<const T extends string | number>(...values: readonly T[]):
 }
 
 /** A list whose members all have one shape. */
+export function orNull<T>(read: Read<T>): Read<T | null> {
+  return (value, path) => (value === null ? null : read(value, path));
+}
+
 export function listOf<T>(member: Read<T>): Read<T[]> {
   return (value, path) => {
     if (!Array.isArray(value)) throw new ShapeError(path, 'a list', value);
