@@ -30,14 +30,14 @@ export class Installation {
   private readonly running = new Set<ChildProcess>();
   private plans = 0;
 
-  /** Path of the plan ecebd-20 under the given trust, and whatever `change` makes of its text. */
-  planFile(trust: 'local' | 'distributed', change: (text: string) => string = (text) => text): string {
+  /** Path of the plan ecebd-20 under the given trust (`distributed` by double masking, or with two servers), and whatever `change` makes of its text. */
+  planFile(trust: 'local' | 'distributed' | 'two-servers', change: (text: string) => string = (text) => text): string {
     const file = join(this.folder, `${trust}-${String(this.plans++)}.yaml`);
-    const secureSum =
-      trust === 'local' ? '' : '\nsecureSum: { protocol: double-masking, minSurvivors: 14, maxColluding: 0 }';
+    const protocol = trust === 'two-servers' ? trust : 'double-masking';
+    const secureSum = `\nsecureSum: { protocol: ${protocol}, minSurvivors: 14, maxColluding: 0 }`;
     const text = readFileSync(join(FEDERATIONS, 'ecebd-20.yaml'), 'utf8')
       .replace(/^secureSum: .*\n/m, '')
-      .replace(/^trust: .*$/m, `trust: ${trust}${secureSum}`);
+      .replace(/^trust: .*$/m, trust === 'local' ? 'trust: local' : `trust: distributed${secureSum}`);
     writeFileSync(file, change(text));
     return file;
   }

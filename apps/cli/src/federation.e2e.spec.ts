@@ -193,6 +193,39 @@ describe('a federation under trust local', () => {
   );
 });
 
+describe('a federation with two servers', () => {
+  const installation = new Installation();
+  afterAll(() => installation.dispose());
+
+  it(
+    'trains with a helper of its own process, which is killed and remembers its answers',
+    async () => {
+      const plan = installation.planFile('two-servers');
+      const reportFile = join(installation.folder, 'report.json');
+      const options = ['--plan', plan, '--rounds', '3', '--exit', '--port', '0', '--report', reportFile];
+      const run = installation.start(['start', ...options]);
+      await eventually('round 1', () => /^round 1 /m.test(run.output()), run.output);
+      process.kill(installation.pidOf('sum-helper')!, 'SIGKILL');
+      const { code, output } = await run.finished;
+      if (code !== 0) throw new Error(output);
+      expect(output).toContain('sum-helper ended and is started again');
+      const report = JSON.parse(readFileSync(reportFile, 'utf8')) as Report;
+      expect([report.trust, report.rounds, report.ledger.verified]).toEqual(['distributed', 3, true]);
+      expect(report.assumption).toMatch(/the two servers do not collude/);
+      expect(report.epsilon.spentMax).toBeLessThanOrEqual(report.epsilon.budget);
+      const [facts, ...others] = readdirSync(join(installation.home, 'sum-helper'));
+      expect(others).toEqual([]);
+      // Whose they are, and one answer for each round that was opened.
+      const lines = readFileSync(join(installation.home, 'sum-helper', facts!), 'utf8')
+        .split('\n')
+        .slice(0, -1);
+      expect(lines.length).toBeGreaterThanOrEqual(1 + 3 + 1);
+      expect(await installation.leftovers()).toEqual([]);
+    },
+    TRAINING_TIMEOUT_MS,
+  );
+});
+
 describe('a start that cannot go well ends in one sentence', () => {
   const installation = new Installation();
   afterAll(() => installation.dispose());
@@ -240,8 +273,8 @@ describe('a start that cannot go well ends in one sentence', () => {
     ],
     [
       'a protocol that no service has',
-      (text: string) => text.replace('double-masking', 'two-servers'),
-      /not available/,
+      (text: string) => text.replace('double-masking', 'three-servers'),
+      /secureSum\.protocol/,
     ],
   ])(
     'a plan with %s',

@@ -8,6 +8,7 @@ import {
   GlobalAggregatorConfig,
   PrivacyAccountantConfig,
   RegionalAggregatorConfig,
+  SumHelperConfig,
 } from '@fedcarbon/contracts';
 import { loadConfig, loadPlan } from '@fedcarbon/service';
 import { simulateStock } from '@fedcarbon/stock';
@@ -19,9 +20,10 @@ import { Home } from './home.ts';
 import { brokerUsers, type ServiceProcess, writeConfigs, writePlan } from './provision.ts';
 import type { Simulation } from './simulation.ts';
 
-const planText = readFileSync(join(import.meta.dirname, '../../../federations/ecebd-20.yaml'), 'utf8');
-
-describe('provisioning a simulation', () => {
+describe.each([
+  { plan: 'ecebd-20', services: 9, helpers: 0 },
+  { plan: 'ecebd-20-two-servers', services: 10, helpers: 1 },
+])('provisioning the simulation $plan', ({ plan, services, helpers }) => {
   let home: Home;
   let simulation: Simulation;
   let processes: ServiceProcess[];
@@ -29,7 +31,8 @@ describe('provisioning a simulation', () => {
 
   beforeAll(async () => {
     home = new Home(mkdtempSync(join(tmpdir(), 'fedcarbon-home-')));
-    const file = parsePlanFile(parse(planText), 'federations/ecebd-20.yaml');
+    const source = join(import.meta.dirname, '../../../federations', `${plan}.yaml`);
+    const file = parsePlanFile(parse(readFileSync(source, 'utf8')), source);
     const records = simulateStock({ records: 300, seed: 1 });
     const stock = {
       dataset: 'ecebd' as const,
@@ -56,13 +59,14 @@ describe('provisioning a simulation', () => {
     rmSync(home.root, { recursive: true, force: true });
   });
 
-  it('makes nine processes whose configurations the services accept', () => {
+  it('makes processes whose configurations the services accept', () => {
     const schemas = {
       'global-aggregator': GlobalAggregatorConfig,
       'privacy-accountant': PrivacyAccountantConfig,
       'benchmark-api': BenchmarkApiConfig,
       'regional-aggregator': RegionalAggregatorConfig,
       'client-trainer': ClientTrainerConfig,
+      'sum-helper': SumHelperConfig,
     };
     for (const { app, configFile, port } of processes) {
       const config = loadConfig<{ http: { port: number } }>(schemas[app as keyof typeof schemas] as never, [
@@ -72,7 +76,8 @@ describe('provisioning a simulation', () => {
       expect(config.http.port).toBe(port);
     }
     const count = (app: string) => processes.filter((process) => process.app === app).length;
-    expect([processes.length, count('regional-aggregator'), count('client-trainer')]).toEqual([9, 2, 4]);
+    expect(processes).toHaveLength(services);
+    expect(['regional-aggregator', 'client-trainer', 'sum-helper'].map(count)).toEqual([2, 4, helpers]);
   });
 
   it('gives each service only its own secrets, in files of its own', () => {
@@ -86,8 +91,8 @@ describe('provisioning a simulation', () => {
     );
     const all = passwords.flatMap((set) => [...set]);
     expect(new Set(all).size).toBe(all.length);
-    // Three services, four regions, twenty holders.
-    expect(all).toHaveLength(27);
+    // Three services, four regions, twenty holders, and the helper.
+    expect(all).toHaveLength(27 + helpers);
   });
 
   it('splits every record to one holder and keeps test records apart', () => {

@@ -11,7 +11,7 @@ import {
 import { canonicalBytes, type Json, type Signer, toBase64Url, toHex } from '@fedcarbon/kernel';
 import { parsePlanFile, planHash, resolvePlan } from '@fedcarbon/plan';
 import { roundIdOf, roundShape } from '@fedcarbon/round';
-import { generateKeyPem, sha256, signerFromPem } from '@fedcarbon/service';
+import { generateKeyPem, type SealingKey, sha256, signerFromPem } from '@fedcarbon/service';
 import { simulateEnergy, writeHolderFile } from '@fedcarbon/stock';
 
 /** A federation of one region, with keys of its own, for tests. */
@@ -33,8 +33,16 @@ export interface TestFederation {
 const DATASET = 'uci-energy';
 const STOCK_SEED = 7;
 
-/** Makes the federation `energy` with the given holders in region north; with `minSurvivors` under trust `distributed`. */
-export function testFederation(holders: readonly string[], rounds = 5, minSurvivors?: number): TestFederation {
+/**
+ * Makes the federation `energy` with the given holders in region north; with `minSurvivors` under trust `distributed`, by double masking, or with two
+ * servers, the second of which has the key `sealingKey`.
+ */
+export function testFederation(
+  holders: readonly string[],
+  rounds = 5,
+  minSurvivors?: number,
+  sealingKey?: SealingKey,
+): TestFederation {
   const signer = () => signerFromPem(generateKeyPem());
   const keys = { global: signer(), accountant: signer(), region: signer() };
   const holderPems = Object.fromEntries(holders.map((holder) => [holder, generateKeyPem()]));
@@ -46,7 +54,10 @@ export function testFederation(holders: readonly string[], rounds = 5, minSurviv
       description: 'for tests',
       ...(minSurvivors === undefined
         ? { trust: 'local' }
-        : { trust: 'distributed', secureSum: { protocol: 'double-masking', minSurvivors } }),
+        : {
+            trust: 'distributed',
+            secureSum: { protocol: sealingKey ? 'two-servers' : 'double-masking', minSurvivors },
+          }),
       stock: { source: 'uci-energy', target: 'heating-load', featureSchema: 'uci-energy/v1', yRange: [0, 50] },
       partition: { kind: 'dirichlet', alpha: 0.5, quantiles: 10, seed: 1, testShare: 0.2 },
       regions: [{ name: 'north', clients: holders.length }],
@@ -67,6 +78,7 @@ export function testFederation(holders: readonly string[], rounds = 5, minSurviv
       checkpoint: publicKey(keys.global),
     },
     operatorKey: publicKey(keys.global),
+    helper: sealingKey && { publicKey: publicKey(keys.region), sealingKey: toBase64Url(sealingKey.publicKey) },
     regions: [
       {
         name: 'north',

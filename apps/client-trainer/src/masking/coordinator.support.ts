@@ -7,6 +7,8 @@ import {
   type Block,
   type CoordinatorEffect,
   type CoordinatorEvent,
+  type HelperEffect,
+  type HelperEvent,
   type Party,
 } from '@fedcarbon/secure-sum';
 import { secureSumCrypto, sha256, verifySignature } from '@fedcarbon/service';
@@ -26,6 +28,9 @@ export class TestCoordinator {
   /** Replaces a message to a site, or drops it. */
   deliver: (holder: string, message: Uint8Array) => Uint8Array | undefined = (_, message) => message;
   party: Party<CoordinatorEvent, CoordinatorEffect>;
+  /** The second server, where the plan has one. */
+  helper: Party<HelperEvent, HelperEffect> | undefined;
+  readonly #sealedBytes: number;
   readonly #federation: TestFederation;
   readonly #sites: ReadonlyMap<string, Site>;
   readonly #holders: readonly string[];
@@ -40,7 +45,9 @@ export class TestCoordinator {
     this.#holders = membersInOrder(plan).map(({ holder }) => holder);
     this.block = maskingBlock(plan, planHash, sha256);
     const dependencies = { crypto: secureSumCrypto, signer: keys.global };
-    this.party = secureSumOf(plan, planHash, sha256).coordinator(dependencies);
+    const sum = secureSumOf(plan, planHash, sha256);
+    this.#sealedBytes = sum.sealedBytes;
+    this.party = sum.coordinator(dependencies);
   }
 
   /** Everybody says hello, and the block is set up. */
@@ -60,7 +67,7 @@ export class TestCoordinator {
     }
     this.#masked.clear();
     await this.settle();
-    const message = addMasked(this.block, 0, sumShape(plan, { index, purpose }), this.#masked);
+    const message = addMasked(this.block, this.#sealedBytes, sumShape(plan, { index, purpose }), this.#masked);
     this.step({ type: 'partial', message });
     this.step({ type: 'deadline', phase: 'masked', round: index - 1 });
     await this.settle();
@@ -77,12 +84,19 @@ export class TestCoordinator {
     const { party, effects } = this.party.step(event);
     this.party = party;
     for (const effect of effects) {
-      if (effect.type === 'send' && effect.to !== 'helper') {
-        const { message } = effect;
-        for (const member of effect.to) this.#down.push({ holder: this.#holders[member] ?? '', message });
-      } else if (effect.type === 'refuse') this.refusals.push(`coordinator: ${effect.reason}`);
-      else if (effect.type !== 'persist' && effect.type !== 'ready' && effect.type !== 'send')
-        this.outcomes.push(effect);
+      if (effect.type === 'send') this.#send(effect);
+      else if (effect.type === 'refuse') this.refusals.push(`coordinator: ${effect.reason}`);
+      else if (effect.type !== 'persist' && effect.type !== 'ready') this.outcomes.push(effect);
+    }
+  }
+
+  #send({ to, message }: Extract<CoordinatorEffect, { type: 'send' }>): void {
+    if (to !== 'helper') {
+      for (const member of to) this.#down.push({ holder: this.#holders[member] ?? '', message });
+      return;
+    }
+    for (const effect of this.helper?.step({ type: 'message', message }).effects ?? []) {
+      if (effect.type === 'send') this.step({ type: 'helper', message: effect.message });
     }
   }
 
