@@ -40,17 +40,15 @@ export function dealShares(
     ...rounds.map((round) => keys.keySeed(seed, round)),
   );
   const holders = topology.holders(member).map((holder, i) => ({ holder, x: i + 1 }));
-  const isImplied = (holder: number) => holder !== member && !isSentShare(topology, member, holder);
-  const fixed = holders
-    .filter(({ holder }) => isImplied(holder))
-    .map(({ holder, x }) => {
-      const secret = shared.get(holder) as Uint8Array;
-      return { x, y: keys.impliedShare(secret, rosterHash, member, holder, shareBytes(block)) };
-    });
-  const points = [{ x: 0, y: secrets }, ...fixed];
-  return new Map(
-    holders.filter(({ holder }) => !isImplied(holder)).map(({ holder, x }) => [holder, interpolate(points, x)]),
-  );
+  const isImplied = ({ holder }: { readonly holder: number }) =>
+    holder !== member && !isSentShare(topology, member, holder);
+  const implied = holders.filter(isImplied).map(({ holder, x }) => {
+    const secret = shared.get(holder) as Uint8Array;
+    return { x, y: keys.impliedShare(secret, rosterHash, member, holder, shareBytes(block)) };
+  });
+  const points = [{ x: 0, y: secrets }, ...implied];
+  const others = holders.filter((one) => !isImplied(one));
+  return new Map(others.map(({ holder, x }) => [holder, interpolate(points, x)]));
 }
 
 /** A dealer's share of the secret of `round` that may be opened: the self seed of who is in the sum, the key seed of who is not. */
