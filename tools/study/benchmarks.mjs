@@ -1,7 +1,8 @@
-// `npm run study:benchmarks [-- --plan NAME] [--draws N] [--share S] [--method M] [--estimate E] [--segment MARGIN=GROUP]`: how far released percentiles lie from the
-// empirical ones, and how often their intervals cover them, over N noise draws. The empirical figures are known here only because a simulation holds all records.
+// `npm run study:benchmarks [-- --plan NAME] [--draws N] [--share S] [--method M] [--estimate E] [--segment MARGIN=GROUP]
+// [--outcomes O]`: how far released percentiles lie from the empirical ones, and how often their intervals cover them, over N noise draws. The empirical figures are known here only because a simulation holds all records.
 import { estimatePercentiles, OTHER_GROUP, outcomeRange, reconcile } from '@fedcarbon/benchmark';
 import { noiseSdOfSum } from '@fedcarbon/round';
+import { SeededRandom, simulateStock } from '@fedcarbon/stock';
 import { parseArgs } from 'node:util';
 import { loadFederation, quantile, releaseOnce, summary } from './federation.mjs';
 
@@ -14,6 +15,19 @@ const METHODS = {
   // The records below and above each edge: cumulative counts.
   prefix: (edges) => edges.slice(1, -1).map((edge) => [edges[0], edge, edges.at(-1)]),
 };
+/** Stocks to choose a method on, so that it can be reported on the plan's own: other outcomes for its records, at seven places in the range. */
+const OUTCOMES = {
+  lognormal: (count, random) => Array.from({ length: count }, () => 11.5 * random.lognormal(0.3)),
+  mixture: (count, random) =>
+    Array.from(
+      { length: count },
+      (_, i) => [8, 12, 12, 12, 16][i % 5] + [1.2, 1.6, 1.6, 1.6, 2][i % 5] * random.normal(),
+    ),
+  simulated: (records) =>
+    simulateStock({ records, seed: 42 }).map(({ outcomes }) => outcomes.embodiedCarbonKgCo2ePerM2PerYear),
+};
+const MOVES = [-1.5, -1, -0.5, 0, 0.5, 1, 1.5];
+
 /** Largest relative error that 95 of 100 draws should keep to, for p10 to p90 of all records under distributed noise. */
 const GOALS = [0.15, 0.12, 0.06, 0.06, 0.06, 0.06, 0.06, 0.06, 0.1];
 
@@ -25,6 +39,7 @@ const { values: options } = parseArgs({
     method: { type: 'string' },
     estimate: { type: 'string', default: 'posterior' },
     segment: { type: 'string' },
+    outcomes: { type: 'string' },
   },
 });
 const draws = Number(options.draws);
@@ -32,18 +47,30 @@ const federation = await loadFederation(options.plan, {
   benchmarksShare: options.share && Number(options.share),
   wholeEdges: options.method && METHODS[options.method],
 });
-const { plan, rows, holders, stock } = federation;
+const { plan, holders, stock } = federation;
 const { layout, nominalRecords, confidence, maxRelativeHalfWidth } = plan.benchmarks;
 const noiseSd = noiseSdOfSum(plan, 'benchmarks', holders.length);
 const whole = layout.margins.find(({ groups }) => groups.length === 1);
 const [margin, group] = options.segment?.split('=') ?? [whole.name, whole.groups[0]];
 const segment = { margin, group };
-const [lo, hi] = outcomeRange(layout);
-const values = rows
-  .flat()
-  .filter(({ groups }) => margin === whole.name || (groups[margin] ?? OTHER_GROUP) === group)
-  .map(({ y }) => Math.min(hi, Math.max(lo, y)))
-  .toSorted((a, b) => a - b);
+const others = options.outcomes && OUTCOMES[options.outcomes](federation.rows.flat().length, new SeededRandom(1));
+
+/** The records of all holders in one draw. */
+function rowsOf(draw) {
+  if (others === undefined) return federation.rows;
+  let i = 0;
+  return federation.rows.map((held) => held.map((row) => ({ ...row, y: others[i++] + MOVES[draw % MOVES.length] })));
+}
+
+/** The segment's outcomes, ascending, at the range's end if beyond it. */
+function valuesOf(rows) {
+  const [lo, hi] = outcomeRange(layout);
+  return rows
+    .flat()
+    .filter(({ groups }) => margin === whole.name || (groups[margin] ?? OTHER_GROUP) === group)
+    .map(({ y }) => Math.min(hi, Math.max(lo, y)))
+    .toSorted((a, b) => a - b);
+}
 
 /** Linear interpolation in the cumulative counts of one histogram, made monotone by least squares (pool adjacent violators). No intervals. */
 function interpolate(noisyCounts) {
@@ -74,16 +101,19 @@ const estimate = {
   interpolation: interpolate,
 }[options.estimate];
 
-console.log(`${options.plan}: ${stock.provenance}`);
+console.log(`${options.plan}: ${options.outcomes ? `outcomes ${options.outcomes}` : stock.provenance}`);
 console.log(
-  `${margin} = ${group}: ${values.length} records, noise sd ${noiseSd.toFixed(1)} a cell, ${draws} draws, ${confidence * 100} % intervals`,
+  `${margin} = ${group}: ${valuesOf(federation.rows).length} records, noise sd ${noiseSd.toFixed(1)} a cell, ${draws} draws, ${confidence * 100} % intervals`,
 );
 const tallies = new Map();
 for (let draw = 0; draw < draws; draw++) {
-  for (const { level, value, low, high, status } of estimate(releaseOnce(federation))) {
+  const rows = rowsOf(draw);
+  const values = valuesOf(rows);
+  for (const { level, value, low, high, status } of estimate(releaseOnce({ plan, rows }))) {
     const truth = quantile(values, level);
-    const tally = tallies.get(level) ?? { truth, ok: 0, covered: 0, errors: [] };
+    const tally = tallies.get(level) ?? { truth: 0, ok: 0, covered: 0, errors: [] };
     tallies.set(level, tally);
+    tally.truth += truth / draws;
     tally.errors.push(value / truth - 1);
     tally.ok += status === undefined ? NaN : Number(status === 'ok');
     tally.covered += low === undefined ? NaN : Number(low <= truth && truth <= high);
