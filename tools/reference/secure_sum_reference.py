@@ -152,15 +152,32 @@ def gf_power(a, n):
     return result
 
 
-def split(secret, shares, threshold, coefficients):
-    size = len(secret)
+def coefficients(points):
+    """Of the polynomials of least degree through the points, those of x^0 first: Gauss and Jordan on the powers of x."""
+    size = len(points)
+    rows = [[gf_power(x, power) for power in range(size)] + list(y) for x, y in points]
+    for column in range(size):
+        pivot = next(i for i in range(column, size) if rows[i][column])
+        rows[column], rows[pivot] = rows[pivot], rows[column]
+        inverse = gf_power(rows[column][column], 254)
+        rows[column] = [gf_multiply(inverse, value) for value in rows[column]]
+        for i in range(size):
+            factor = rows[i][column]
+            if i != column and factor:
+                rows[i] = [a ^ gf_multiply(factor, b) for a, b in zip(rows[i], rows[column])]
+    return [bytes(row[size:]) for row in rows]
+
+
+def deal(secret, shares, free):
+    """All shares, x = 1, 2, ...: `free` are chosen at will, by their x; the polynomials through them and the secret at 0 give the others."""
+    powers = coefficients([(0, secret), *free.items()])
     result = []
     for x in range(1, shares + 1):
-        share = bytearray(secret)
-        for power in range(1, threshold):
+        share = bytearray(len(secret))
+        for power, values in enumerate(powers):
             factor = gf_power(x, power)
-            for k in range(size):
-                share[k] ^= gf_multiply(factor, coefficients[(power - 1) * size + k])
+            for k, value in enumerate(values):
+                share[k] ^= gf_multiply(factor, value)
         result.append(bytes(share))
     return result
 
@@ -223,21 +240,20 @@ def transcript(n, rounds, bits, vectors, dropped):
         entries.append(body + ed25519_sign(identity[i], context("hello", i) + session + plan_hash + body))
     hello = [head(1) + entries[i] + b"".join(commitments[i]) for i in everybody]
     roster_hash = sha256(context("roster", n) + session + plan_hash + b"".join(u16(i) + sha256(entries[i]) for i in everybody))
-    roster = head(2) + u16(n) + b"".join(u16(i) + b"\x01" + entries[i] for i in everybody)
-    roster += ed25519_sign(coordinator, context("roster-signature") + roster_hash)
+    views = [b"".join(u16(i) + (b"\0" + sha256(entries[i]) if i == j else b"\1" + entries[i]) for i in everybody) for j in everybody]
+    rosters = [head(2) + u16(n) + view + ed25519_sign(coordinator, context("roster-signature") + roster_hash) for view in views]
 
+    channel = lambda label, i, j: hkdf(x25519(session_key[i], x25519_public(session_key[j])), session + roster_hash, context(label, i, j), 32)
+    sent_to = lambda i: sorted((i + k) % n for k in range(1, n - t + 1))  # the others compute their shares, t - 1 of them
     dealt = []
     for i in everybody:
         secret = b"".join(self_seed[i]) + b"".join(key_seed[i])
-        key = hkdf(seed[i], roster_hash, context("coefficients"), 32)
-        dealt.append(split(secret, n, t, chacha20(key, (t - 1) * len(secret))))
+        implied = [j for j in everybody if j != i and j not in sent_to(i)]
+        dealt.append(deal(secret, n, {j + 1: chacha20(channel("share", i, j), len(secret)) for j in implied}))
 
-    def sealed(i, j):
-        shared = x25519(session_key[i], x25519_public(session_key[j]))
-        return seal(hkdf(shared, session + roster_hash, context("seal", i, j), 32), dealt[i][j])
-
-    shares = [head(3) + b"".join(sealed(i, j) for j in everybody if j != i) for i in everybody]
-    delivered = [head(4) + bitmap(everybody, n) + b"".join(sealed(i, j) for i in everybody if i != j) for j in everybody]
+    sealed = lambda i, j: seal(channel("seal", i, j), dealt[i][j])
+    shares = [head(3) + b"".join(sealed(i, j) for j in sent_to(i)) for i in everybody]
+    delivered = [head(4) + bitmap(everybody, n) + b"".join(sealed(i, j) for i in everybody if j in sent_to(i)) for j in everybody]
 
     r = 1
     masked, alive = {}, [i for i in everybody if i not in dropped]
@@ -303,7 +319,7 @@ def transcript(n, rounds, bits, vectors, dropped):
         "planHash": plan_hash.hex(), "blockNumber": 7, "session": session.hex(), "rounds": rounds, "round": r, "bits": bits,
         "identitySeeds": [s.hex() for s in identity], "coordinatorSeed": coordinator.hex(), "clientSeeds": [s.hex() for s in seed],
         "vectors": vectors, "dropped": sorted(dropped), "hello": [m.hex() for m in hello], "rosterHash": roster_hash.hex(),
-        "roster": roster.hex(), "shares": [m.hex() for m in shares], "delivered": [m.hex() for m in delivered],
+        "roster": [m.hex() for m in rosters], "shares": [m.hex() for m in shares], "delivered": [m.hex() for m in delivered],
         "masked": by_member(masked), "survivors": survivors.hex(), "consent": by_member(consent), "unmask": unmask.hex(),
         "answer": by_member(answer), "sum": total,
         "bad": [{"name": name, "message": message.hex(), "reason": reason} for name, message, reason in bad],
@@ -378,12 +394,12 @@ def primitive_vectors():
                    for n in (0, 16, 65)]
     yield "masks", [{"key": secret.hex(), "bits": bits, "mask": mask(secret, 40, bits)} for bits in (2, 10, 12, 31)]
     cases = []
-    for shares, threshold, size in ((1, 1, 4), (5, 4, 32), (20, 14, 3), (255, 2, 2)):
-        text, coefficients = octets(f"shared {shares}", size), octets(f"coefficients {shares}", size * (threshold - 1))
-        dealt = split(text, shares, threshold, coefficients)
-        assert recover([(x, dealt[x - 1]) for x in range(shares - threshold + 1, shares + 1)]) == text
-        cases.append({"secret": text.hex(), "threshold": threshold, "coefficients": coefficients.hex(),
-                      "shares": [share.hex() for share in dealt]})
+    for shares, at, size in ((1, [], 4), (5, [1, 4, 5], 32), (20, [*range(2, 15)], 3), (255, [255], 2)):
+        text, free = octets(f"shared {shares}", size), {x: octets(f"share {x} of {shares}", size) for x in at}
+        dealt = deal(text, shares, free)
+        assert recover([(x, dealt[x - 1]) for x in range(shares - len(at), shares + 1)]) == text
+        assert all(dealt[x - 1] == free[x] for x in at)
+        cases.append({"secret": text.hex(), "free": {str(x): free[x].hex() for x in at}, "shares": [share.hex() for share in dealt]})
     yield "shamir", cases
 
 

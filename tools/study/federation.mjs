@@ -4,7 +4,15 @@ import { decodeIntegers, encodeIntegers, sumModulo, toSigned } from '@fedcarbon/
 import { countRecords } from '@fedcarbon/benchmark';
 import { loadStock } from '@fedcarbon/datasets';
 import { advance, finalWeights, gamShape, initialState, localSum, metrics, predict } from '@fedcarbon/learning';
-import { encodeStock, histogramRows, parsePlanFile, partitionSpec, resolvePlan, stockView } from '@fedcarbon/plan';
+import {
+  benchmarkLayout,
+  encodeStock,
+  histogramRows,
+  parsePlanFile,
+  partitionSpec,
+  resolvePlan,
+  stockView,
+} from '@fedcarbon/plan';
 import { DiscreteGaussianSampler } from '@fedcarbon/privacy';
 import { roundShape, roundShare } from '@fedcarbon/round';
 import { cryptoRandom } from '@fedcarbon/service';
@@ -15,8 +23,11 @@ import { parse } from 'yaml';
 
 export const checkout = join(import.meta.dirname, '../..');
 
-/** A plan with its holders' records, as `npm start` would split them. `benchmarksShare`: share of mu^2 for the benchmarks instead of the plan's. */
-export async function loadFederation(name, { benchmarksShare } = {}) {
+/**
+ * A plan with its holders' records, as `npm start` would split them. Instead of the plan's: `benchmarksShare`, share of mu^2 for the benchmarks;
+ * `wholeEdges`, gives the histograms of all records for the edges of the groups'.
+ */
+export async function loadFederation(name, { benchmarksShare, wholeEdges } = {}) {
   const source = `federations/${name}.yaml`;
   const written = parse(readFileSync(join(checkout, source), 'utf8'));
   if (benchmarksShare !== undefined) {
@@ -30,6 +41,10 @@ export async function loadFederation(name, { benchmarksShare } = {}) {
     note: (line) => console.error(line),
   });
   const view = stockView(file.stock);
+  if (wholeEdges !== undefined) {
+    const [whole] = benchmarkLayout(view, { ...file.benchmarks, wholeEdges: undefined }).margins;
+    file.benchmarks.wholeEdges = wholeEdges(whole.histograms[0]);
+  }
   const holders = partitionStock(stock.records, partitionSpec(file));
   const key = 'A'.repeat(43); // Nobody signs anything here.
   const plan = resolvePlan(file, {

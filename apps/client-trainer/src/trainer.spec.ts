@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { countRecords } from '@fedcarbon/benchmark';
+import { countRecords, sensitivitySquared } from '@fedcarbon/benchmark';
 import { decodeIntegers, toSigned } from '@fedcarbon/codec';
 import { isEmbeddedSignedBy, COMMIT_V1, isSignedBy, UPDATE_V1 } from '@fedcarbon/contracts';
 import { fromBase64Url, InvalidInputError, toBase64Url, toHex } from '@fedcarbon/kernel';
@@ -85,7 +85,7 @@ describe('a round', () => {
     const { bits, values } = signed(site.updates()[0]!);
     expect(bits).toBe(plan.benchmarks.bits);
     expect(values).toEqual(countRecords(plan.benchmarks.layout, site.records.all));
-    expect(values.reduce((sum, count) => sum + count, 0)).toBe(30 * plan.benchmarks.layout.margins.length);
+    expect(values.reduce((sum, count) => sum + count, 0)).toBe(30 * sensitivitySquared(plan.benchmarks.layout));
   });
 
   it('carries the noise of its event on every coordinate, also without records', async () => {
@@ -214,7 +214,11 @@ describe('a task is turned down', () => {
 
   it('when its release cannot be computed, with a decline and uncharged', async () => {
     const { benchmarks } = plan;
-    const layout = { ...benchmarks.layout, edges: benchmarks.layout.edges.toReversed() };
+    const margins = benchmarks.layout.margins.map((margin) => ({
+      ...margin,
+      histograms: margin.histograms.map((edges) => edges.toReversed()),
+    }));
+    const layout = { margins };
     site = await Site.open({ ...federation, plan: { ...plan, benchmarks: { ...benchmarks, layout } } }, accountant);
     const task = federation.open(6, { purpose: 'benchmarks' });
     await expect(site.trainer.onTask(task)).rejects.toThrow(/does not ascend/);

@@ -70,7 +70,7 @@ export class ExampleFederation {
         }),
       })),
       recipe: given({ rounds, spareRounds }),
-      benchmarks: { layout: { edges: [0, 250, 500, 1000], margins: [{ name: 'all', groups: ['all'] }] } },
+      benchmarks: { layout: { margins: [{ name: 'all', groups: ['all'], histograms: [[0, 250, 500, 1000]] }] } },
       round: {
         quorum: options.quorum ?? members,
         ...given({ regionalDeadlineMs, globalDeadlineMs, unmaskDeadlineMs }),

@@ -81,7 +81,7 @@ export class ScriptedMasking {
   /** Sends any bytes to the coordinator. */
   async publish(signed: SignedBytes): Promise<void> {
     // The broker drops a message id that it has seen: what is repeated needs another.
-    const messageId = `${toHex(sha256(signed.payload)).slice(0, 16)}:${String(this.#sent++)}`;
+    const messageId = `${this.#holder}:${toHex(sha256(signed.payload)).slice(0, 16)}:${String(this.#sent++)}`;
     await publishSigned(this.#connection, { subject: SUBJECTS.masking(this.#holder), messageId, ...signed });
   }
 

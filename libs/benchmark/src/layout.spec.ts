@@ -4,20 +4,21 @@ import fc from 'fast-check';
 import type { HistogramLayout, HistogramRow } from './index.ts';
 import {
   cellCount,
-  cellIndex,
   checkLayout,
   countRecords,
   ecebdLayout,
+  outcomeRange,
   sensitivitySquared,
+  tablesOf,
   uciHeatingLayout,
 } from './index.ts';
 
+const edges = [0, 1, 5, 10];
 const layout: HistogramLayout = {
-  edges: [0, 1, 5, 10],
   margins: [
-    { name: 'all', groups: ['all'] },
-    { name: 'country', groups: ['DK', 'FI', 'other'] },
-    { name: 'structure', groups: ['wood', 'other'] },
+    { name: 'all', groups: ['all'], histograms: [edges, [0, 2, 10], [0, 5, 6, 7, 10]] },
+    { name: 'country', groups: ['DK', 'FI', 'other'], histograms: [edges] },
+    { name: 'structure', groups: ['wood', 'other'], histograms: [edges, [0, 4, 10]] },
   ],
 };
 
@@ -35,11 +36,12 @@ describe('countRecords', () => {
       fc.property(fc.array(row, { maxLength: 30 }), (rows) => {
         const counts = countRecords(layout, rows);
         let cell = 0;
-        for (const { name, groups } of layout.margins) {
+        const tables = layout.margins.flatMap((margin) => margin.histograms.map((limits) => ({ ...margin, limits })));
+        for (const { name, groups, limits } of tables) {
           for (const group of groups) {
-            for (let bin = 0; bin < 3; bin++) {
-              const from = bin === 0 ? -Infinity : layout.edges[bin]!;
-              const to = bin === 2 ? Infinity : layout.edges[bin + 1]!;
+            for (let bin = 0; bin < limits.length - 1; bin++) {
+              const from = bin === 0 ? -Infinity : limits[bin]!;
+              const to = bin === limits.length - 2 ? Infinity : limits[bin + 1]!;
               const expected = rows.filter(({ y, groups: own }) => {
                 const label = own[name];
                 const listed = label !== undefined && groups.includes(label) ? label : groups.at(-1);
@@ -54,13 +56,25 @@ describe('countRecords', () => {
     );
   });
 
-  it('changes by an L2 norm of exactly the sensitivity when one record is added', () => {
+  it('moves as many cells as its squared sensitivity, each by one, for every record that there can be', () => {
+    const outcomes = [-1, ...Array.from({ length: 23 }, (_, i) => i / 2)];
+    const labels = ['DK', 'FI', 'wood', 'other', 'XX', undefined];
+    for (const y of outcomes) {
+      for (const country of labels) {
+        for (const structure of labels) {
+          const moved = countRecords(layout, [{ y, groups: { country, structure } }]).filter((count) => count !== 0);
+          expect([...moved]).toEqual(Array.from({ length: sensitivitySquared(layout) }, () => 1));
+        }
+      }
+    }
+    expect(sensitivitySquared(layout)).toBe(6);
+  });
+
+  it('adds up over records', () => {
     fc.assert(
-      fc.property(fc.array(row, { maxLength: 10 }), row, (rows, added) => {
-        const before = countRecords(layout, rows);
-        const after = countRecords(layout, [...rows, added]);
-        const squared = after.reduce((sum, count, cell) => sum + (count - before[cell]!) ** 2, 0);
-        expect(squared).toBe(sensitivitySquared(layout));
+      fc.property(fc.array(row, { maxLength: 10 }), fc.array(row, { maxLength: 10 }), (some, others) => {
+        const sum = countRecords(layout, others).map((count, cell) => count + countRecords(layout, some)[cell]!);
+        expect(countRecords(layout, [...some, ...others])).toEqual(sum);
       }),
     );
   });
@@ -70,34 +84,31 @@ describe('countRecords', () => {
   });
 });
 
-describe('cellIndex', () => {
-  it('numbers all cells once, margin by margin', () => {
-    const seen = layout.margins.flatMap((margin, m) =>
-      margin.groups.flatMap((_, g) => [0, 1, 2].map((bin) => cellIndex(layout, m, g, bin))),
-    );
-    expect(seen).toEqual(Array.from({ length: cellCount(layout) }, (_, i) => i));
-  });
-
-  it.each([
-    [3, 0, 0],
-    [0, 1, 0],
-    [0, 0, 3],
-    [0, 0, -1],
-  ])('refuses margin %d, group %d, bin %d', (margin, group, bin) => {
-    expect(() => cellIndex(layout, margin, group, bin)).toThrow(InvalidInputError);
+describe('tablesOf', () => {
+  it('divides the released vector without gap or overlap', () => {
+    const tables = tablesOf(layout);
+    const ends = tables.map(({ offset, margin, edges: limits }) => offset + margin.groups.length * (limits.length - 1));
+    expect(tables.map(({ offset }) => offset)).toEqual([0, ...ends.slice(0, -1)]);
+    expect(ends.at(-1)).toBe(cellCount(layout));
   });
 });
 
 describe('checkLayout', () => {
+  const all = { name: 'all', groups: ['all'], histograms: [edges] };
+  const over = (...histograms: number[][]): HistogramLayout => ({ margins: [all, { ...all, name: 'a', histograms }] });
   it.each<[string, HistogramLayout]>([
-    ['edges', { ...layout, edges: [0, 1] }],
-    ['edges[2]', { ...layout, edges: [0, 2, 2, 3] }],
-    ['edges[1]', { ...layout, edges: [0, NaN, 2] }],
-    ['margins', { ...layout, margins: [] }],
-    ['twice', { ...layout, margins: [...layout.margins, layout.margins[0]!] }],
-    ['no group', { ...layout, margins: [{ name: 'a', groups: [] }] }],
-    ['listed twice', { ...layout, margins: [{ name: 'a', groups: ['x', 'x', 'other'] }] }],
-    ['"other"', { ...layout, margins: [{ name: 'a', groups: ['x', 'y'] }] }],
+    ['margin a: edges [0, 10]: at least 3', over([0, 10])],
+    ['margin a: edges [0, 2, 2, 10]: 2 does not ascend', over(edges, [0, 2, 2, 10])],
+    ['NaN is not a finite number', over([0, NaN, 10])],
+    ['margin a: edges [0, 4, 9]: not from 0 to 10', over([0, 4, 9])],
+    ['margin a: edges [1, 4, 10]: not from 0 to 10', over([1, 4, 10])],
+    ['margin a: no histogram', over()],
+    ['the same edges', over(edges, [0, 4, 10], edges)],
+    ['margins', { margins: [] }],
+    ['twice', { margins: [all, all] }],
+    ['no group', { margins: [{ ...all, groups: [] }] }],
+    ['listed twice', { margins: [{ ...all, groups: ['x', 'x', 'other'] }] }],
+    ['"other"', { margins: [{ ...all, groups: ['x', 'y'] }] }],
   ])('names the place of a fault: %s', (place, faulty) => {
     expect(() => checkLayout(faulty)).toThrow(place);
   });
@@ -110,7 +121,10 @@ describe('default layouts', () => {
     checkLayout(ecebd);
     checkLayout(uci);
     expect([sensitivitySquared(ecebd), sensitivitySquared(uci)]).toEqual([4, 2]);
-    expect([ecebd.edges[0], ecebd.edges.at(-1), uci.edges[0], uci.edges.at(-1)]).toEqual([2, 22, 0, 50]);
+    expect([outcomeRange(ecebd), outcomeRange(uci)]).toEqual([
+      [2, 22],
+      [0, 50],
+    ]);
   });
 
   it('leave out a margin without groups', () => {

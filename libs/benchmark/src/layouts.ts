@@ -1,9 +1,6 @@
 import { OTHER_GROUP } from './layout.ts';
 import type { HistogramLayout, Margin } from './layout.ts';
 
-/** The single group of the margin that counts every record. */
-const ALL: Margin = { name: 'all', groups: ['all'] };
-
 /**
  * Bin edges for embodied carbon of residential buildings, kgCO2e/m2 and year (times 50: 100, 400, 500, 600, 700, 800, 1100 kgCO2e/m2 over 50 years).
  * Published typical residential buildings lie from 400 to 800 over 50 years, and so do limit values such as France's RE2020 (475 to 740): steps of
@@ -23,22 +20,28 @@ export function ecebdLayout(groups: {
   readonly structures: readonly string[];
 }): HistogramLayout {
   return {
-    edges: ECEBD_EDGES,
     margins: [
-      ALL,
-      ...partition('country', groups.countries),
-      ...partition('subtype', groups.subtypes),
-      ...partition('structure', groups.structures),
+      all(ECEBD_EDGES),
+      ...partition('country', groups.countries, ECEBD_EDGES),
+      ...partition('subtype', groups.subtypes, ECEBD_EDGES),
+      ...partition('structure', groups.structures, ECEBD_EDGES),
     ],
   };
 }
 
 /** The UCI Energy heating release: all records, and by glazing area (share of the floor area, as text). An empty list leaves the margin out. */
 export function uciHeatingLayout(groups: { readonly glazingAreas: readonly string[] }): HistogramLayout {
-  return { edges: UCI_HEATING_EDGES, margins: [ALL, ...partition('glazingArea', groups.glazingAreas)] };
+  return {
+    margins: [all(UCI_HEATING_EDGES), ...partition('glazingArea', groups.glazingAreas, UCI_HEATING_EDGES)],
+  };
+}
+
+/** The margin that counts every record in a single group. */
+function all(edges: readonly number[]): Margin {
+  return { name: 'all', groups: ['all'], histograms: [edges] };
 }
 
 /** One margin with an `other` group for missing and unlisted values; none for no groups, since a margin costs sensitivity. */
-function partition(name: string, groups: readonly string[]): Margin[] {
-  return groups.length > 0 ? [{ name, groups: [...groups, OTHER_GROUP] }] : [];
+function partition(name: string, groups: readonly string[], edges: readonly number[]): Margin[] {
+  return groups.length > 0 ? [{ name, groups: [...groups, OTHER_GROUP], histograms: [edges] }] : [];
 }

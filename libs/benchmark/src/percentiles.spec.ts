@@ -4,11 +4,11 @@ import fc from 'fast-check';
 import type { HistogramLayout, PercentileRequest } from './index.ts';
 import { cellCount, countRecords, DECILES, estimatePercentiles } from './index.ts';
 
+const edges = [0, 10, 20, 30, 40];
 const layout: HistogramLayout = {
-  edges: [0, 10, 20, 30, 40],
   margins: [
-    { name: 'all', groups: ['all'] },
-    { name: 'country', groups: ['DK', 'FI', 'other'] },
+    { name: 'all', groups: ['all'], histograms: [edges, [0, 5, 15, 25, 35, 40]] },
+    { name: 'country', groups: ['DK', 'FI', 'other'], histograms: [edges] },
   ],
 };
 const all = { margin: 'all', group: 'all' };

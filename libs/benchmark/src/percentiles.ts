@@ -1,5 +1,5 @@
 import { InvalidInputError } from '@fedcarbon/kernel';
-import { checkLayout } from './layout.ts';
+import { checkLayout, outcomeRange } from './layout.ts';
 import type { HistogramLayout } from './layout.ts';
 import { GRID_CELLS, massBelow, quantile, samplePosterior } from './posterior.ts';
 import { reconcile } from './reconcile.ts';
@@ -35,7 +35,7 @@ export interface PercentileRequest {
   readonly maxRelativeHalfWidth?: number;
 }
 
-/** `value`, `low` and `high` are in the outcome's unit, within the range of the layout's edges. */
+/** `value`, `low` and `high` are in the outcome's unit, within the layout's range. */
 export interface PercentileEstimate {
   readonly level: number;
   readonly value: number;
@@ -92,10 +92,9 @@ export function estimatePercentiles(request: PercentileRequest): SegmentEstimate
   }
 
   const counts = reconcile(layout, noisyCounts, noiseSd, segment);
-  const draws = samplePosterior(layout.edges, counts, nominalRecords);
+  const [low, high] = outcomeRange(layout);
+  const draws = samplePosterior([low, high], counts, nominalRecords);
   const detected = isDetected(counts);
-  const low = layout.edges[0] ?? 0;
-  const high = layout.edges.at(-1) ?? 0;
   const valueAt = (position: number): number =>
     low + ((high - low) * Math.min(GRID_CELLS, Math.max(0, position))) / GRID_CELLS;
   const tail = (1 - confidence) / 3;
@@ -137,9 +136,11 @@ export function estimatePercentiles(request: PercentileRequest): SegmentEstimate
   return { percentiles, distribution };
 }
 
-function isDetected({ counts, noiseSd, whole }: SegmentCounts): boolean {
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  return whole || total > DETECTION_SDS * noiseSd * Math.sqrt(counts.length);
+function isDetected({ histograms, whole }: SegmentCounts): boolean {
+  const sum = (values: Iterable<number>): number => [...values].reduce((total, value) => total + value, 0);
+  const records = sum(histograms.map(({ counts }) => sum(counts)));
+  const variance = sum(histograms.map(({ counts, noiseSd }) => counts.length * noiseSd ** 2));
+  return whole || records > DETECTION_SDS * Math.sqrt(variance);
 }
 
 function orderStatistic(sorted: Float64Array, share: number): number {

@@ -3,7 +3,8 @@ import { InvalidInputError } from '@fedcarbon/kernel';
 import type { HistogramLayout } from './index.ts';
 import { countRecords, estimatePercentiles, positionOf } from './index.ts';
 
-const layout: HistogramLayout = { edges: [0, 10, 20, 30, 40], margins: [{ name: 'all', groups: ['all'] }] };
+const edges = [0, 10, 20, 30, 40];
+const layout: HistogramLayout = { margins: [{ name: 'all', groups: ['all'], histograms: [edges] }] };
 const records = Array.from({ length: 1000 }, (_, i) => ({ y: 5 + (30 * (i + 0.5)) / 1000, groups: {} }));
 const estimate = estimatePercentiles({
   layout,
@@ -61,7 +62,7 @@ describe('positionOf', () => {
 
   it('decides nothing from a release that says nothing', () => {
     const vague = estimatePercentiles({
-      layout: { ...layout, margins: [{ name: 'country', groups: ['DK', 'other'] }] },
+      layout: { margins: [{ name: 'country', groups: ['DK', 'other'], histograms: [edges] }] },
       noisyCounts: new Int32Array(8),
       noiseSd: 20,
       nominalRecords: 1000,

@@ -28,18 +28,18 @@ const [CENTRE_AT, SPREAD_AT, TOTAL_AT, WAVES_AT] = [0, 1, 2, 3];
  * limits of the fine cells.
  *
  * Prior: log density = -(x - centre)^2 / (2 spread^2) + sum of cosine waves with Gaussian weights (a logistic Gaussian process, Lenk 1988).
- * Likelihood: count of bin j = total * mass of bin j + N(0, noiseSd^2); the total is the public nominal number within its tolerance, or anything
- * below it for a part. Sampler: elliptical slice sampling (Murray, Adams, MacKay 2010), which has no step to tune. Its randomness is a fixed
+ * Likelihood: count of bin j = total * mass of bin j + N(0, noiseSd^2), for every bin of every histogram; the total is the public nominal number
+ * within its tolerance, or anything below it for a part. Sampler: elliptical slice sampling (Murray, Adams, MacKay 2010), which has no step to tune. Its randomness is a fixed
  * sequence: this is numerical integration, not privacy noise, and the same release must always give the same answer.
  */
 export function samplePosterior(
-  edges: readonly number[],
+  range: readonly [number, number],
   segment: SegmentCounts,
   nominalRecords: number,
 ): Float64Array[] {
   const random = new FixedSequence();
   const waves = waveBasis();
-  const model = new Model(edges, segment, nominalRecords);
+  const model = new Model(range, segment, nominalRecords);
   const size = WAVES_AT + GRID_CELLS;
   let state = new Float64Array(size);
   let proposal = new Float64Array(size);
@@ -68,44 +68,50 @@ export function samplePosterior(
   return draws;
 }
 
+interface Measured {
+  readonly counts: Float64Array;
+  readonly variance: number;
+  /** Upper edge of each bin in fine cells from the lower end of the range. */
+  readonly upper: Float64Array;
+}
+
 class Model {
   /** Cumulative distribution at the limits of the fine cells, of the state last looked at. */
   readonly cumulative = new Float64Array(GRID_CELLS + 1);
-  readonly #segment: SegmentCounts;
+  readonly #whole: boolean;
   readonly #nominalRecords: number;
-  readonly #variance: number;
-  /** Upper edge of each bin in fine cells from the lower end of the range. */
-  readonly #upper: Float64Array;
+  readonly #histograms: readonly Measured[];
 
-  constructor(edges: readonly number[], segment: SegmentCounts, nominalRecords: number) {
-    const [low, high] = [edges[0] ?? 0, edges.at(-1) ?? 0];
-    this.#segment = segment;
+  constructor([low, high]: readonly [number, number], { histograms, whole }: SegmentCounts, nominalRecords: number) {
+    this.#whole = whole;
     this.#nominalRecords = nominalRecords;
-    this.#variance = segment.noiseSd ** 2 + (MISFIT_SHARE * nominalRecords) ** 2;
-    this.#upper = Float64Array.from(edges.slice(1), (edge) => ((edge - low) / (high - low)) * GRID_CELLS);
+    this.#histograms = histograms.map(({ edges, counts, noiseSd }) => ({
+      counts,
+      variance: noiseSd ** 2 + (MISFIT_SHARE * nominalRecords) ** 2,
+      upper: Float64Array.from(edges.slice(1), (edge) => ((edge - low) / (high - low)) * GRID_CELLS),
+    }));
   }
 
   logLikelihood(state: Float64Array): number {
     this.#integrate(state);
     const total = this.#total(state[TOTAL_AT] as number);
-    const { counts } = this.#segment;
-    const cumulative = this.cumulative;
-    const upper = this.#upper;
     let sum = 0;
-    let below = 0;
-    for (let bin = 0; bin < counts.length; bin++) {
-      const upTo = massBelow(cumulative, upper[bin] as number);
-      sum += ((counts[bin] as number) - total * (upTo - below)) ** 2;
-      below = upTo;
+    for (const { counts, variance, upper } of this.#histograms) {
+      let squares = 0;
+      let below = 0;
+      for (let bin = 0; bin < counts.length; bin++) {
+        const upTo = massBelow(this.cumulative, upper[bin] as number);
+        squares += ((counts[bin] as number) - total * (upTo - below)) ** 2;
+        below = upTo;
+      }
+      sum += squares / variance;
     }
-    return -sum / (2 * this.#variance);
+    return -sum / 2;
   }
 
   #total(z: number): number {
     // The logistic of 1.6 z is nearly the normal distribution function: uniform from 0 to all records.
-    return this.#segment.whole
-      ? this.#nominalRecords * exp(NOMINAL_TOLERANCE * z)
-      : this.#nominalRecords / (1 + exp(-1.6 * z));
+    return this.#whole ? this.#nominalRecords * exp(NOMINAL_TOLERANCE * z) : this.#nominalRecords / (1 + exp(-1.6 * z));
   }
 
   #integrate(state: Float64Array): void {

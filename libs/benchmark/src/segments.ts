@@ -5,7 +5,7 @@ import type { Segment } from './reconcile.ts';
 /** What a release covers: one use of buildings (null where the records tell none), and the margins counted over it. */
 export interface ReleaseScope {
   readonly use: string | null;
-  readonly margins: readonly Margin[];
+  readonly margins: readonly Pick<Margin, 'name' | 'groups'>[];
 }
 
 /** Which segment answers a query, or why none does. A reason depends on public facts only, never on counts. */
@@ -42,7 +42,7 @@ export function releasedSegment(
   return group === undefined ? notReleased(`${name} "${value}": not a group of this release`) : released(margin, group);
 }
 
-function released(margin: Margin, group: string): SegmentAnswer {
+function released(margin: Pick<Margin, 'name'>, group: string): SegmentAnswer {
   return { status: 'released', segment: { margin: margin.name, group } };
 }
 

@@ -27,12 +27,21 @@ export const SecureSumPlan = z.discriminatedUnion('protocol', [
 ]);
 export type SecureSumPlan = z.infer<typeof SecureSumPlan>;
 
-/** Cells of the benchmark histogram; the same shape as `HistogramLayout` in @fedcarbon/benchmark. */
+/** Cells of the benchmark release; the same shape as `HistogramLayout` in @fedcarbon/benchmark. */
 export const BenchmarkLayout = z.strictObject({
-  /** Public bin edges of the outcome, ascending, in the target's unit. */
-  edges: z.array(z.number()).min(3),
-  /** A record counts once in each margin, so the L2 sensitivity is sqrt(number of margins). */
-  margins: z.array(z.strictObject({ name: z.string(), groups: z.array(z.string()).min(1) })).min(1),
+  margins: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        groups: z.array(z.string()).min(1),
+        /**
+         * Public bin edges of the outcome, ascending, in the target's unit, for each histogram. A record counts once in each histogram of each margin, so
+         * the L2 sensitivity is the square root of their number.
+         */
+        histograms: z.array(z.array(z.number()).min(3)).min(1),
+      }),
+    )
+    .min(1),
 });
 export type BenchmarkLayout = z.infer<typeof BenchmarkLayout>;
 
@@ -196,6 +205,8 @@ export const PlanFile = z.strictObject({
     margins: z.array(z.string()).min(1),
     /** Outcome bin edges; the stock's published ones when left out. */
     edges: z.array(z.number()).min(3).optional(),
+    /** Edges of each histogram of all records, where that is not `edges` once. Each costs as much sensitivity as a margin. */
+    wholeEdges: z.array(z.array(z.number()).min(3)).min(1).optional(),
     confidence: Fraction.default(0.9),
     maxRelativeHalfWidth: z.number().positive().default(0.25),
   }),

@@ -84,10 +84,9 @@ export function planOf(keys: Keys, budget = 8) {
     },
     benchmarks: {
       layout: {
-        edges: [2, 8, 14, 22],
         margins: [
-          { name: 'all', groups: ['all'] },
-          { name: 'country', groups: ['FR', 'other'] },
+          { name: 'all', groups: ['all'], histograms: [[2, 8, 14, 22]] },
+          { name: 'country', groups: ['FR', 'other'], histograms: [[2, 8, 14, 22]] },
         ],
       },
       nominalRecords: 160,

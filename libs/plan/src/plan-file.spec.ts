@@ -58,7 +58,8 @@ describe('a plan file is refused at', () => {
     ['stock.use', withStock({ use: 'office' }), /found "office", but ecebd is read for "residential" only/],
     ['stock.use', { ...energy, stock: { ...energy.stock, use: 'residential' } }, /tells no use; leave it out/],
     ['benchmarks.margins', withBenchmarks({ margins: ['all', 'country', 'all'] }), /"all" is listed twice/],
-    ['benchmarks.edges[1]', withBenchmarks({ edges: [5, 3, 9] }), /3 does not ascend/],
+    ['benchmarks: margin all', withBenchmarks({ edges: [5, 3, 9] }), /3 does not ascend/],
+    ['benchmarks: margin country', withBenchmarks({ edges: [2, 9, 20], wholeEdges: [[2, 9, 22]] }), /not from 2 to 22/],
     ['benchmarks.edges', withBenchmarks({ edges: [3, 9] }), /3/],
     ['round.quorum', { ...ecebd, round: { quorum: 21 } }, /21 is more than the 20 members/],
     [

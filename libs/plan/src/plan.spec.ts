@@ -59,6 +59,16 @@ describe('the plans in federations/', () => {
     expect(planHash(resolvePlan({ ...file, name: 'other' }, enrol(file)), sha256)).not.toBe(hash);
   });
 
+  it('count all records in the histograms that the file lists, and pay for each', () => {
+    const file = parsePlanFile(read('ecebd-20.yaml'), 'plan');
+    const { margins, edges, wholeEdges = [] } = file.benchmarks;
+    const { layout, event } = resolvePlan(file, enrol(file)).benchmarks;
+    expect(layout.margins.map(({ name, histograms }) => ({ name, histograms }))).toEqual(
+      margins.map((name) => ({ name, histograms: name === 'all' ? wholeEdges : [edges] })),
+    );
+    expect(event.sensitivitySquared).toBe(wholeEdges.length + margins.length - 1);
+  });
+
   it('adds noise for the rounds that are run', () => {
     const few = parsePlanFile(read('ecebd-20.yaml'), 'plan', { rounds: 5 });
     const many = parsePlanFile(read('ecebd-20.yaml'), 'plan');
@@ -85,7 +95,7 @@ describe('noise shares', () => {
       [20, 19],
     ] as const) {
       const { privacy, recipe, benchmarks } = resolvePlan(withSecureSum(minSurvivors, maxColluding), enrol(file));
-      const alone = resolvePlan(local, enrol(local));
+      const alone = resolvePlan({ ...local, benchmarks: file.benchmarks }, enrol(local));
       const honest = minSurvivors - maxColluding;
       expect(honest * (privacy.secureSum?.shareSigmaSquared.model ?? NaN)).toBe(recipe.event.sigmaSquared);
       expect(honest * (privacy.secureSum?.shareSigmaSquared.benchmarks ?? NaN)).toBe(benchmarks.event.sigmaSquared);

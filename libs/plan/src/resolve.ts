@@ -111,8 +111,9 @@ export function resolvePlan(file: PlanFile, enrolment: Enrolment): FederationPla
     },
     benchmarks: {
       layout: {
-        edges: [...layout.edges],
-        margins: layout.margins.map(({ name, groups }) => ({ name, groups: [...groups] })),
+        margins: layout.margins.map(({ name, groups, histograms }) => ({
+          ...{ name, groups: [...groups], histograms: histograms.map((edges) => [...edges]) },
+        })),
       },
       nominalRecords: file.nominalRecords.total,
       bits: integerWidth({ nominalRecords: file.nominalRecords.total, sdOfSum: sdOfSum('benchmarks') }),

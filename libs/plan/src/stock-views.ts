@@ -129,14 +129,19 @@ export function benchmarkLayout(view: StockView, benchmarks: PlanFile['benchmark
   }
   const doubled = benchmarks.margins.find((margin, m) => benchmarks.margins.indexOf(margin) < m);
   if (doubled !== undefined) throw new InvalidInputError(`benchmarks.margins: "${doubled}" is listed twice`);
+  const { edges, wholeEdges } = benchmarks;
   const released = {
-    edges: benchmarks.edges ?? layout.edges,
-    margins: layout.margins.filter(({ name }) => benchmarks.margins.includes(name)),
+    margins: layout.margins
+      .filter(({ name }) => benchmarks.margins.includes(name))
+      .map((margin) => {
+        const histograms = edges === undefined ? margin.histograms : [edges];
+        return { ...margin, histograms: margin.groups.length === 1 ? (wholeEdges ?? histograms) : histograms };
+      }),
   };
   try {
     checkLayout(released);
   } catch (cause) {
-    throw new InvalidInputError(`benchmarks.${describeError(cause)}`, { cause });
+    throw new InvalidInputError(`benchmarks: ${describeError(cause)}`, { cause });
   }
   return released;
 }

@@ -17,9 +17,11 @@ export function modelLength(plan: FederationPlan): number {
   return plan.recipe.binsPerFeature.reduce((sum, bins) => sum + bins, 0);
 }
 
-/** Number of cells of the plan's benchmark histogram: outcome bins times groups of all margins. */
+/** Number of cells of the plan's benchmark release: outcome bins of all histograms times groups, of all margins. */
 function benchmarkLength({ benchmarks: { layout } }: FederationPlan): number {
-  return layout.margins.reduce((sum, { groups }) => sum + groups.length, 0) * (layout.edges.length - 1);
+  const bins = (histograms: readonly (readonly number[])[]) =>
+    histograms.reduce((sum, edges) => sum + edges.length - 1, 0);
+  return layout.margins.reduce((sum, { groups, histograms }) => sum + groups.length * bins(histograms), 0);
 }
 
 /** The shape that the plan prescribes. */

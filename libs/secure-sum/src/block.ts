@@ -1,5 +1,5 @@
 import { concatBytes, type Sha256 } from '@fedcarbon/kernel';
-import { context } from './crypto.ts';
+import { context, SEED_BYTES } from './crypto.ts';
 import type { Graph } from './topology.ts';
 
 /** What all parties of a block of rounds agree on beforehand, from the plan. Clients are known by their place in `members`. */
@@ -22,4 +22,9 @@ export interface Block {
 /** The session id of the `number`-th block of rounds under a plan. A block that is set up anew gets a new number: its seeds must not be used twice. */
 export function sessionOf(sha256: Sha256, planHash: Uint8Array, number: number): Uint8Array {
   return sha256(concatBytes(context('session', number), planHash));
+}
+
+/** Length of one client's shares for one holder: of a self seed and of a key seed for each round. */
+export function shareBytes({ rounds }: Block): number {
+  return 2 * SEED_BYTES * rounds;
 }

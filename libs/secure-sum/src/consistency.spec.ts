@@ -188,8 +188,8 @@ describe('forged and foreign messages', () => {
     const [joined, roster, delivered] = federation.clientFacts[0]!;
     const dependencies = { crypto: nodeSuite.crypto, signer: nodeSuite.signer('client 0'), random: seededRandom('x') };
     const before = federation.sum.client(0, dependencies, [joined!, roster!]);
-    const { sealed } = decodeDelivered(block, without(0), delivered!.subarray(1));
-    const few = encodeDelivered(block, { dealers: [0, 1, 2], sealed: sealed.slice(0, 2) });
+    const { sealed } = decodeDelivered(block, [5, 6], delivered!.subarray(1));
+    const few = encodeDelivered(block, { dealers: [0, 1, 2], sealed: [] });
     expect(refusalOf(message(before, few).effects)).toMatch(/dealers: 3 survivors, at least 5 are needed/);
     const strangers = encodeDelivered(block, { dealers: without(0), sealed });
     expect(refusalOf(message(before, strangers).effects)).toMatch(/not among the dealers/);

@@ -7,6 +7,7 @@ import { decodeOutcome, type Outcome } from './outcome.ts';
 import type { SumShape } from './partial-sum.ts';
 import type { CoordinatorStanding, Phase } from './secure-sum.ts';
 import { type Setup, setupOfMembers } from './setup.ts';
+import { isSentShare } from './topology.ts';
 import { u16 } from './v1/bytes-cursor.ts';
 import { decodeAnswer, decodeConsent, decodeMasked, decodePartial, type Partial } from './v1/round-messages.ts';
 import { decodeHello, decodeShares, entryDigest, type Hello } from './v1/setup-messages.ts';
@@ -31,8 +32,8 @@ export const FACT = {
 export interface MaskingCoordinatorState {
   readonly hellos: ReadonlyMap<number, Hello & { readonly message: Uint8Array }>;
   readonly setup?: Setup;
-  /** By dealer: what it sealed for its neighbours, ascending. */
-  readonly shares: ReadonlyMap<number, readonly Uint8Array[]>;
+  /** By dealer: what it sealed, by holder. */
+  readonly shares: ReadonlyMap<number, ReadonlyMap<number, Uint8Array>>;
   readonly dealers?: readonly number[];
   readonly round?: CoordinatorRound;
   /** How rounds ended, in the order of their ends. */
@@ -111,10 +112,12 @@ export function coordinatorFacts(block: Block, crypto: SecureSumCrypto) {
     return setupOfMembers(block, members, crypto);
   }
 
-  function readShares(state: MaskingCoordinatorState, from: number, message: Uint8Array): Uint8Array[] {
+  function readShares(state: MaskingCoordinatorState, from: number, message: Uint8Array): Map<number, Uint8Array> {
     const { topology } = setupOf(state);
     if (!topology.members.includes(from)) throw new InvalidInputError(`member ${from} is not in the roster`);
-    return decodeShares(block, topology.neighbours(from).length, message);
+    const holders = topology.neighbours(from).filter((holder) => isSentShare(topology, from, holder));
+    const sealed = decodeShares(block, holders.length, message);
+    return new Map(holders.map((holder, i) => [holder, sealed[i] as Uint8Array]));
   }
 
   function readAnswer(state: MaskingCoordinatorState, from: number, message: Uint8Array) {

@@ -169,18 +169,27 @@ describe('double masking', () => {
     }
   });
 
-  it('a dealer whose seals do not open has the round abandoned and is named', () => {
+  it.each([
+    ['is stepped around', [3], { type: 'opened' }],
+    [
+      'and that answers wrongly has the round abandoned and is named',
+      [3, 10],
+      { type: 'abandoned', reason: expect.stringContaining('member 2') },
+    ],
+  ])('a dealer whose seals do not open %s', (_, broken, expected) => {
     const block = blockOf(6, { minSurvivors: 5 });
     const federation = new Federation(block, doubleMasking(block));
     const run = federation.coordinatorStep.bind(federation);
     federation.coordinatorStep = (event) => {
-      if (event.type === 'message' && event.message[1] === 3 && event.from === 2) {
-        run({ ...event, message: Uint8Array.from(event.message, (byte, i) => (i < 10 ? byte : byte ^ 1)) });
+      if (event.type === 'message' && broken.includes(event.message[1]!) && event.from === 2) {
+        run({ ...event, message: Uint8Array.from(event.message, (byte, i) => (i < 12 ? byte : byte ^ 1)) });
       } else run(event);
     };
     federation.setUp();
-    const outcome = federation.run(0, vectorsOf(6, 4, 'bad dealer'), BITS);
-    expect(outcome).toMatchObject({ type: 'abandoned', reason: expect.stringContaining('member 2') });
+    const vectors = vectorsOf(6, 4, 'bad dealer');
+    const outcome = federation.run(0, vectors, BITS);
+    expect(outcome).toMatchObject(expected);
+    expectRightOrNothing(outcome, vectors, block);
   });
 
   it('crashes anywhere between persisting and sending change nothing', () => {

@@ -1,12 +1,14 @@
 import { type Residues, requireBits, sumModulo, toResidues } from '@fedcarbon/codec';
 import { concatBytes, describeError, equalBytes, InvalidInputError } from '@fedcarbon/kernel';
-import type { Block } from './block.ts';
-import { KEY_BYTES, SEED_BYTES } from './crypto.ts';
+import { type Block, shareBytes } from './block.ts';
+import { KEY_BYTES } from './crypto.ts';
+import { dealShares, shareOf, sharedSecrets } from './dealing.ts';
 import { type Machine, Turn } from './machine.ts';
 import { maskOf, negated } from './masks.ts';
 import { BlockKeys } from './secrets.ts';
 import type { ClientDependencies, ClientEffect, ClientEvent, ClientStanding } from './secure-sum.ts';
-import { acceptRoster, dealShares, helloOf, setupReader, type Setup, shareOf, survivorsProblem } from './setup.ts';
+import { acceptRoster, helloOf, setupReader, type Setup, survivorsProblem } from './setup.ts';
+import { isSentShare } from './topology.ts';
 import { kindOf } from './v1/bytes-cursor.ts';
 import {
   decodeMasked,
@@ -27,7 +29,12 @@ const FACT = { joined: 1, roster: 2, delivered: 3, masked: 4, consented: 5, answ
 export interface MaskingClientState {
   readonly seed?: Uint8Array;
   readonly roster?: Uint8Array;
-  readonly setup?: Setup & { readonly dealt: ReadonlyMap<number, Uint8Array> };
+  readonly setup?: Setup & {
+    /** What this client shares with each neighbour (`sharedSecrets`). */
+    readonly shared: ReadonlyMap<number, Uint8Array>;
+    /** Shares of its own secrets, for itself and for whom it has to send them (`dealShares`). */
+    readonly dealt: ReadonlyMap<number, Uint8Array>;
+  };
   readonly delivered?: Uint8Array;
   readonly peers?: {
     /** Who is in the masks of this block. */
@@ -67,11 +74,10 @@ export function maskingClient(
         return { ...state, seed: body };
       case FACT.roster: {
         const setup = readRoster(body);
-        return {
-          ...state,
-          roster: body,
-          setup: { ...setup, dealt: dealShares(block, member, seedOf(state), setup, keys) },
-        };
+        const seed = seedOf(state);
+        const shared = sharedSecrets(member, seed, setup, { crypto, keys });
+        const dealt = dealShares(block, member, seed, setup, shared, keys);
+        return { ...state, roster: body, setup: { ...setup, shared, dealt } };
       }
       case FACT.delivered:
         return { ...state, delivered: body, peers: openShares(state, body) };
@@ -137,7 +143,7 @@ export function maskingClient(
       if (equalBytes(delivered, message)) return;
       throw new InvalidInputError('this client has taken other shares for the block');
     }
-    const { dealers } = decodeDelivered(block, setup.topology.neighbours(member), message);
+    const { dealers } = decodeDelivered(block, sendersIn(setup), message);
     if (!dealers.includes(member)) throw new InvalidInputError('this client is not among the dealers');
     const stranger = dealers.find((dealer) => !setup.topology.members.includes(dealer));
     if (stranger !== undefined) throw new InvalidInputError(`dealer ${stranger} is not in the roster`);
@@ -147,21 +153,30 @@ export function maskingClient(
     turn.persist(fact(FACT.delivered, message));
   }
 
+  /** Neighbours that send this client its share of their secrets. */
+  function sendersIn({ topology }: Setup): number[] {
+    return topology.neighbours(member).filter((dealer) => isSentShare(topology, dealer, member));
+  }
+
   /** A share that does not open is taken as zeros: the dealer's doing, and the coordinator will notice that what it gives is not what was committed to. */
   function openShares(state: MaskingClientState, message: Uint8Array): NonNullable<MaskingClientState['peers']> {
-    const { topology, rosterHash, entries, dealt } = setupOf(state);
-    const { dealers, sealed } = decodeDelivered(block, topology.neighbours(member), message);
-    const agree = crypto.x25519(keys.sessionPrivateKey(seedOf(state)));
-    const dealing = new Set(dealers);
+    const setup = setupOf(state);
+    const { topology, rosterHash, shared, dealt } = setup;
+    const senders = sendersIn(setup);
+    const { dealers, sealed } = decodeDelivered(block, senders, message);
+    const boxes = new Map(
+      senders.filter((dealer) => dealers.includes(dealer)).map((dealer, i) => [dealer, sealed[i] as Uint8Array]),
+    );
     const shares = new Map([[member, dealt.get(member) as Uint8Array]]);
-    topology
-      .neighbours(member)
-      .filter((dealer) => dealing.has(dealer))
-      .forEach((dealer, i) => {
-        const publicKey = (entries.get(dealer) as { sessionKey: Uint8Array }).sessionKey;
-        const key = keys.sealKey(agree(publicKey), rosterHash, dealer, member);
-        shares.set(dealer, crypto.open(key, sealed[i] as Uint8Array) ?? new Uint8Array(2 * SEED_BYTES * block.rounds));
-      });
+    for (const dealer of topology.neighbours(member)) {
+      if (!dealers.includes(dealer)) continue;
+      const secret = shared.get(dealer) as Uint8Array;
+      const box = boxes.get(dealer);
+      const share = box
+        ? (crypto.open(keys.sealKey(secret, rosterHash, dealer, member), box) ?? new Uint8Array(shareBytes(block)))
+        : keys.impliedShare(secret, rosterHash, dealer, member, shareBytes(block));
+      shares.set(dealer, share);
+    }
     return { dealers, shares };
   }
 
@@ -271,13 +286,13 @@ export function maskingClient(
   }
 
   function sendShares(turn: ClientTurn): void {
-    const { topology, rosterHash, entries, dealt } = setupOf(turn.state);
-    const agree = crypto.x25519(keys.sessionPrivateKey(seedOf(turn.state)));
-    const sealed = topology.neighbours(member).map((holder) => {
-      const publicKey = (entries.get(holder) as { sessionKey: Uint8Array }).sessionKey;
-      const key = keys.sealKey(agree(publicKey), rosterHash, member, holder);
-      return crypto.seal(key, dealt.get(holder) as Uint8Array);
-    });
+    const { rosterHash, shared, dealt } = setupOf(turn.state);
+    const sealed = [...dealt]
+      .filter(([holder]) => holder !== member)
+      .map(([holder, share]) => {
+        const secret = shared.get(holder) as Uint8Array;
+        return crypto.seal(keys.sealKey(secret, rosterHash, member, holder), share);
+      });
     turn.emit({ type: 'send', kind: 'shares', message: encodeShares(block, sealed) });
   }
 

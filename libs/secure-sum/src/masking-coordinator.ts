@@ -108,7 +108,7 @@ export function maskingCoordinator(
     const { shares, dealers } = turn.state;
     const sealed = readShares(turn.state, from, message);
     const known = shares.get(from);
-    if (known && !known.every((piece, i) => equalBytes(piece, sealed[i] as Uint8Array))) {
+    if (known && ![...known].every(([holder, piece]) => equalBytes(piece, sealed.get(holder) as Uint8Array))) {
       throw new InvalidInputError(`member ${from} has dealt other shares before`);
     }
     if (dealers) {
@@ -268,14 +268,11 @@ export function maskingCoordinator(
     const all = [...entries]
       .sort(([a], [b]) => a - b)
       .map(([member, entry]) => ({ member, digest: entryDigest(crypto.sha256, entry), entry }));
-    const viewOf = (receiver: number): Uint8Array => {
-      const around = new Set(topology.holders(receiver));
+    for (const receiver of to) {
+      const around = new Set(topology.neighbours(receiver));
       const members = all.map(({ entry, ...rest }) => (around.has(rest.member) ? { ...rest, entry } : rest));
-      return encodeRoster(block, { members, signature });
-    };
-    const groups = block.graph.kind === 'complete' ? [to] : to.map((member) => [member]);
-    for (const group of groups) {
-      turn.emit({ type: 'send', to: group, kind: 'roster', message: viewOf(group[0] as number) });
+      const message = encodeRoster(block, { members, signature });
+      turn.emit({ type: 'send', to: [receiver], kind: 'roster', message });
     }
   }
 
@@ -283,10 +280,9 @@ export function maskingCoordinator(
     const { topology } = setupOf(turn.state);
     const dealers = dealersOf(turn.state);
     for (const receiver of to) {
-      const sealed = topology.neighbours(receiver).flatMap((dealer) => {
-        const piece = turn.state.shares.get(dealer)?.[topology.neighbours(dealer).indexOf(receiver)];
-        return piece ? [piece] : [];
-      });
+      const sealed = topology
+        .neighbours(receiver)
+        .flatMap((dealer) => turn.state.shares.get(dealer)?.get(receiver) ?? []);
       turn.emit({
         type: 'send',
         to: [receiver],

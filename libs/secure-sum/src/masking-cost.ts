@@ -11,7 +11,7 @@ export interface MaskingCost {
   readonly sharesPerRound: number;
   /** Signatures that it verifies in a round; a member of the committee also makes one. */
   readonly signaturesPerRound: number;
-  /** Sealed messages of shares that it makes, and as many that it opens, once a block. */
+  /** Sealed shares that it makes, and on average as many that it opens, once a block. */
   readonly sealedPerBlock: number;
   /** Bytes of message bodies per round, the block's setup spread over its rounds; of a member of the committee. */
   readonly bytesUp: number;
@@ -37,17 +37,17 @@ export function maskingCost({
   const threshold = complete ? completeThreshold(clients) : graph.threshold;
   const bitmap = Math.ceil(clients / 8);
   const entry = KEY_BYTES * (rounds + 2) + SIGNATURE_BYTES;
-  const sealed = degree * (2 * SEED_BYTES * rounds + TAG_BYTES);
+  const sealedPerBlock = degree + 1 - threshold;
+  const sealed = sealedPerBlock * (2 * SEED_BYTES * rounds + TAG_BYTES);
   const hello = HEADER_BYTES + entry + SEED_BYTES * rounds;
-  // Member and flag, then the entry, or its digest where the member is no neighbour.
-  const roster =
-    HEADER_BYTES + 2 + 3 * clients + (degree + 1) * entry + (clients - degree - 1) * KEY_BYTES + SIGNATURE_BYTES;
+  // Member and flag, then the entry of a neighbour, or the digest of any other.
+  const roster = HEADER_BYTES + 2 + 3 * clients + degree * entry + (clients - degree) * KEY_BYTES + SIGNATURE_BYTES;
   const ofRound = HEADER_BYTES + 2;
   return {
     masksPerRound: degree + 1,
     sharesPerRound: degree + 1,
     signaturesPerRound: threshold,
-    sealedPerBlock: degree,
+    sealedPerBlock,
     bytesUp:
       (hello + HEADER_BYTES + sealed) / rounds +
       (ofRound + encodedLength(length, bits)) +

@@ -6,7 +6,7 @@ import { maskOf, negated } from './masks.ts';
 import type { SumShape } from './partial-sum.ts';
 import type { BlockKeys } from './secrets.ts';
 import type { Setup } from './setup.ts';
-import { recoverSecret, type Share } from './shamir.ts';
+import { interpolate, type Share } from './shamir.ts';
 
 /** All that the coordinator has of a round when it opens it. */
 export interface MaskedSum {
@@ -88,7 +88,7 @@ function recoverChecked(
   const circle = [...points, ...points];
   const starts = points.length === threshold ? 1 : points.length;
   for (let start = 0; start < starts; start++) {
-    const secret = recoverSecret(circle.slice(start, start + threshold));
+    const secret = interpolate(circle.slice(start, start + threshold), 0);
     if (isRight(secret)) return secret;
   }
   return undefined;

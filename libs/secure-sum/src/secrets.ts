@@ -29,12 +29,6 @@ export class BlockKeys {
     return this.#derive(clientSeed, context('key-seed', round), SEED_BYTES);
   }
 
-  /** Coefficients of the polynomials that share the client's seeds. */
-  coefficients(clientSeed: Uint8Array, rosterHash: Uint8Array, length: number): Uint8Array {
-    const key = this.#crypto.hkdf(clientSeed, rosterHash, context('coefficients'), KEY_BYTES);
-    return this.#crypto.chacha20(key, length);
-  }
-
   /** X25519 private key of `member` for `round`. */
   maskPrivateKey(keySeed: Uint8Array, member: number, round: number): Uint8Array {
     return this.#derive(keySeed, context('mask-key', member, round), KEY_BYTES);
@@ -56,9 +50,22 @@ export class BlockKeys {
     return this.#derive(shared, context('pair-mask', low, high, round), KEY_BYTES);
   }
 
-  /** Key that seals the shares of `from` for `to`, whose session keys share a secret. Bound to the roster: who was shown another cannot open them. */
+  /**
+   * Shares of the secrets of `from` that `to` knows without being sent them, `length` bytes, from the secret that their session keys share: uniform to
+   * everybody else.
+   */
+  impliedShare(shared: Uint8Array, rosterHash: Uint8Array, from: number, to: number, length: number): Uint8Array {
+    return this.#crypto.chacha20(this.#channelKey('share', shared, rosterHash, from, to), length);
+  }
+
+  /** Key that seals the shares of `from` for `to`, whose session keys share a secret. */
   sealKey(shared: Uint8Array, rosterHash: Uint8Array, from: number, to: number): Uint8Array {
-    return this.#crypto.hkdf(shared, concatBytes(this.#session, rosterHash), context('seal', from, to), KEY_BYTES);
+    return this.#channelKey('seal', shared, rosterHash, from, to);
+  }
+
+  /** Bound to the roster: who was shown another one has other keys. */
+  #channelKey(label: string, shared: Uint8Array, rosterHash: Uint8Array, from: number, to: number): Uint8Array {
+    return this.#crypto.hkdf(shared, concatBytes(this.#session, rosterHash), context(label, from, to), KEY_BYTES);
   }
 
   #derive(secret: Uint8Array, info: Uint8Array, length: number): Uint8Array {

@@ -1,8 +1,7 @@
 import { concatBytes, equalBytes, InvalidInputError, type Signer } from '@fedcarbon/kernel';
 import type { Block } from './block.ts';
-import { SEED_BYTES, type SecureSumCrypto } from './crypto.ts';
+import type { SecureSumCrypto } from './crypto.ts';
 import type { BlockKeys } from './secrets.ts';
-import { splitSecret } from './shamir.ts';
 import { buildTopology, type Topology } from './topology.ts';
 import {
   decodeRoster,
@@ -18,7 +17,7 @@ import {
 export interface Setup {
   readonly rosterHash: Uint8Array;
   readonly topology: Topology;
-  /** Of the party's neighbours and itself; the coordinator has all. */
+  /** Of the party's neighbours; the coordinator has all. */
   readonly entries: ReadonlyMap<number, RosterEntry>;
 }
 
@@ -87,7 +86,7 @@ export function setupOfMembers(
 }
 
 /**
- * Reads a roster with all the checks that a client owes itself: the coordinator has signed it, it is large enough, it holds the client's own hello
+ * Reads a roster with all the checks that a client owes itself: the coordinator has signed it, it is large enough, it names the client's own hello
  * unchanged, and every neighbour's with a valid signature. Throws InvalidInputError.
  */
 export function acceptRoster(
@@ -105,8 +104,8 @@ export function acceptRoster(
   if (members.length < block.minSurvivors) {
     throw new InvalidInputError(`the roster has ${members.length} members, the plan needs ${block.minSurvivors}`);
   }
-  const mine = entries.get(member);
-  if (!mine || !equalBytes(entryDigest(crypto.sha256, mine), entryDigest(crypto.sha256, own))) {
+  const mine = members.find((one) => one.member === member);
+  if (!mine || !equalBytes(mine.digest, entryDigest(crypto.sha256, own))) {
     throw new InvalidInputError('the roster does not hold what this client said hello with');
   }
   for (const neighbour of topology.neighbours(member)) {
@@ -114,31 +113,6 @@ export function acceptRoster(
     if (!entry) throw new InvalidInputError(`the roster holds only a digest of the neighbour ${neighbour}`);
     checkEntry(block, neighbour, entry, crypto);
   }
-}
-
-/** Shares of all of a client's self seeds, then of all its key seeds, for each of its holders. */
-export function dealShares(
-  block: Block,
-  member: number,
-  seed: Uint8Array,
-  { rosterHash, topology }: Setup,
-  keys: BlockKeys,
-): Map<number, Uint8Array> {
-  const rounds = Array.from({ length: block.rounds }, (_, round) => round);
-  const secret = concatBytes(
-    ...rounds.map((round) => keys.selfSeed(seed, round)),
-    ...rounds.map((round) => keys.keySeed(seed, round)),
-  );
-  const holders = topology.holders(member);
-  const coefficients = keys.coefficients(seed, rosterHash, (topology.threshold - 1) * secret.length);
-  const shares = splitSecret(secret, { shares: holders.length, threshold: topology.threshold }, coefficients);
-  return new Map(holders.map((holder, i) => [holder, shares[i] as Uint8Array]));
-}
-
-/** A dealer's share of the secret of `round` that may be opened: the self seed of who is in the sum, the key seed of who is not. */
-export function shareOf({ rounds }: Block, shares: Uint8Array, round: number, inSum: boolean): Uint8Array {
-  const at = SEED_BYTES * (inSum ? round : rounds + round);
-  return shares.slice(at, at + SEED_BYTES);
 }
 
 /** What keeps a set of survivors from being opened, or undefined: too few of them, of the committee or of some dealer's holders; or strangers. */

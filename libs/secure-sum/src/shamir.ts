@@ -25,7 +25,7 @@ function divide(a: number, b: number): number {
 
 /** A share of a secret: the value at `x` of one polynomial per byte. */
 export interface Share {
-  /** 1 to 255. */
+  /** 1 to 255; the secret itself is the value at 0. */
   readonly x: number;
   readonly y: Uint8Array;
 }
@@ -33,65 +33,36 @@ export interface Share {
 /** At most so many shares can be told apart in GF(2^8). */
 export const MAX_SHARES = 255;
 
-/**
- * Shamir's sharing (1979), byte by byte over GF(2^8): the share of x = 1, 2, ..., `shares`. Any `threshold` of them give the secret back, fewer are
- * independent of it. `coefficients` holds those of x^1, then x^2, ..., each as long as the secret: uniform bytes that are used for nothing else.
- * Throws InvalidInputError unless 1 <= threshold <= shares <= 255 and the coefficients have (threshold - 1) times the secret's length.
- */
-export function splitSecret(
-  secret: Uint8Array,
-  { shares, threshold }: { readonly shares: number; readonly threshold: number },
-  coefficients: Uint8Array,
-): Uint8Array[] {
-  if (!(threshold >= 1 && threshold <= shares && shares <= MAX_SHARES)) {
-    throw new InvalidInputError(
-      `a secret can be split ${MAX_SHARES} ways at most, found ${threshold} of ${shares} shares`,
-    );
+/** Weights w of Lagrange's interpolation: the value at `x` is the sum of w[i] y[i] over the values at the points `xs`. */
+export function lagrangeWeights(xs: readonly number[], x: number): number[] {
+  if (new Set(xs).size !== xs.length || xs.some((point) => !(point >= 0 && point <= MAX_SHARES))) {
+    throw new InvalidInputError(`shares need different points from 0 to ${MAX_SHARES}, found ${xs.join(', ')}`);
   }
-  const length = secret.length;
-  if (coefficients.length !== (threshold - 1) * length) {
-    throw new InvalidInputError(
-      `expected ${(threshold - 1) * length} bytes of coefficients, found ${coefficients.length}`,
-    );
-  }
-  const times = new Uint8Array(256);
-  return Array.from({ length: shares }, (_, i) => {
-    for (let a = 0; a < 256; a++) times[a] = multiply(a, i + 1);
-    const share = new Uint8Array(length);
-    // Horner's rule; a table of multiples of x, because this is the one loop of a block's setup that costs anything.
-    for (let power = threshold - 2; power >= 0; power--) {
-      for (let k = 0; k < length; k++) {
-        share[k] = times[(share[k] as number) ^ (coefficients[power * length + k] as number)] as number;
-      }
-    }
-    for (let k = 0; k < length; k++) share[k] = (share[k] as number) ^ (secret[k] as number);
-    return share;
-  });
-}
-
-/** Weights w of Lagrange's interpolation at 0: the secret is the sum of w[i] y[i] over shares at the points `xs`. */
-export function lagrangeAtZero(xs: readonly number[]): number[] {
-  if (new Set(xs).size !== xs.length || xs.some((x) => !(x >= 1 && x <= MAX_SHARES))) {
-    throw new InvalidInputError(`shares need different points from 1 to ${MAX_SHARES}, found ${xs.join(', ')}`);
-  }
-  return xs.map((x) =>
-    xs.reduce((weight, other) => (other === x ? weight : multiply(weight, divide(other, other ^ x))), 1),
+  return xs.map((point) =>
+    xs.reduce((weight, other) => (other === point ? weight : multiply(weight, divide(x ^ other, point ^ other))), 1),
   );
 }
 
 /**
- * The secret of which exactly `threshold` shares are given. Sharing authenticates nothing: a wrong share gives a wrong secret, so compare the result with
- * a commitment. Throws InvalidInputError for equal points, points outside 1..255 and shares of different length.
+ * Value at `x` of the polynomials of least degree through `points`, byte by byte over GF(2^8). With it goes all of Shamir's sharing (1979) with threshold
+ * t: the secret at 0 and t - 1 shares, uniform and independent of it, may be chosen at will; they fix the polynomials of degree t - 1, hence every other
+ * share, and any t shares give the value at 0 back. Fewer are independent of the secret: for each value at 0 the t - 1 free shares run through all values,
+ * and any t - 1 shares do so with them, one for one.
+ * Sharing authenticates nothing: a wrong share gives a wrong secret, so compare the result with a commitment. Throws InvalidInputError for equal points,
+ * points outside 0..255 and shares of different length.
  */
-export function recoverSecret(shares: readonly Share[]): Uint8Array {
-  const weights = lagrangeAtZero(shares.map(({ x }) => x));
-  const secret = new Uint8Array(shares[0]?.y.length ?? 0);
-  shares.forEach(({ y }, i) => {
-    if (y.length !== secret.length) {
-      throw new InvalidInputError(`shares of one secret have one length, found ${secret.length} and ${y.length}`);
+export function interpolate(points: readonly Share[], x: number): Uint8Array {
+  const weights = lagrangeWeights(
+    points.map((point) => point.x),
+    x,
+  );
+  const value = new Uint8Array(points[0]?.y.length ?? 0);
+  points.forEach(({ y }, i) => {
+    if (y.length !== value.length) {
+      throw new InvalidInputError(`shares of one secret have one length, found ${value.length} and ${y.length}`);
     }
     const weight = weights[i] as number;
-    for (let k = 0; k < secret.length; k++) secret[k] = (secret[k] as number) ^ multiply(weight, y[k] as number);
+    for (let k = 0; k < value.length; k++) value[k] = (value[k] as number) ^ multiply(weight, y[k] as number);
   });
-  return secret;
+  return value;
 }

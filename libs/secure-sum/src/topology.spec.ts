@@ -145,7 +145,7 @@ describe('double masking on a sparse graph', () => {
     const federation = new Federation(block, doubleMasking(block), {}, { suite: toySuite });
     federation.setUp();
     const entry = 32 * 3 + 64;
-    const roster = 10 + 2 + 40 * 3 + 11 * entry + 29 * 32 + 64;
+    const roster = 10 + 2 + 40 * 3 + 10 * entry + 30 * 32 + 64;
     for (const facts of federation.clientFacts) expect(facts[1]).toHaveLength(1 + roster);
   });
 });

@@ -35,6 +35,16 @@ export function completeThreshold(clients: number): number {
   return Math.floor((2 * clients) / 3) + 1;
 }
 
+/**
+ * Whether `holder` is sent its share of the secrets of `dealer`: it comes soon after the dealer in the circle of the dealer's holders. The t - 1 holders
+ * before the dealer are sent nothing (`dealShares`). So everybody sends, and on average gets, holders - t shares.
+ */
+export function isSentShare({ holders, threshold }: Topology, dealer: number, holder: number): boolean {
+  const circle = holders(dealer);
+  const after = (circle.indexOf(holder) - circle.indexOf(dealer) + circle.length) % circle.length;
+  return after > 0 && after <= circle.length - threshold;
+}
+
 /** Throws InvalidInputError when there are too few or too many members for the graph. `seed` must not be known before the members are fixed. */
 export function buildTopology(
   graph: Graph,

@@ -11,7 +11,7 @@ import {
 } from './index.ts';
 import { maskOf } from './masks.ts';
 import { nodeCrypto, signerOf } from './node-crypto.support.ts';
-import { recoverSecret, splitSecret } from './shamir.ts';
+import { interpolate } from './shamir.ts';
 
 const read = <T>(name: string): T =>
   JSON.parse(readFileSync(new URL(`../vectors/v1/${name}.json`, import.meta.url), 'utf8')) as T;
@@ -21,7 +21,7 @@ const primitives = read<{
   hkdf: { secret: string; salt: string; info: string; length: number; output: string }[];
   seal: { key: string; plaintext: string; sealed: string }[];
   masks: { key: string; bits: number; mask: number[] }[];
-  shamir: { secret: string; threshold: number; coefficients: string; shares: string[] }[];
+  shamir: { secret: string; free: Record<string, string>; shares: string[] }[];
 }>('primitives');
 
 interface Transcript {
@@ -38,7 +38,7 @@ interface Transcript {
   vectors: number[][];
   dropped: number[];
   hello: string[];
-  roster: string;
+  roster: string[];
   shares: string[];
   delivered: string[];
   masked: Record<string, string>;
@@ -101,11 +101,12 @@ describe('the building blocks, against the reference', () => {
     expect([...maskOf(nodeCrypto, fromHex(key), mask.length, bits)]).toEqual(mask);
   });
 
-  it.each(primitives.shamir)('shares with threshold $threshold', ({ secret, threshold, coefficients, shares }) => {
-    const dealt = splitSecret(fromHex(secret), { shares: shares.length, threshold }, fromHex(coefficients));
-    expect(dealt.map(toHex)).toEqual(shares);
-    const last = shares.slice(-threshold).map((y, i) => ({ x: shares.length - threshold + i + 1, y: fromHex(y) }));
-    expect(toHex(recoverSecret(last))).toBe(secret);
+  it.each(primitives.shamir)('shares that follow from others', ({ secret, free, shares }) => {
+    const chosen = Object.entries(free).map(([x, y]) => ({ x: Number(x), y: fromHex(y) }));
+    const points = [{ x: 0, y: fromHex(secret) }, ...chosen];
+    expect(shares.map((_, i) => toHex(interpolate(points, i + 1)))).toEqual(shares);
+    const last = shares.map((y, i) => ({ x: i + 1, y: fromHex(y) })).slice(-points.length);
+    expect(toHex(interpolate(last, 0))).toBe(secret);
   });
 });
 
@@ -143,7 +144,7 @@ describe.each(read<{ cases: Transcript[] }>('double-masking').cases)('a transcri
     const message = (hex: string) => ({ type: 'message' as const, message: fromHex(hex) });
     const { round, bits } = expected;
     for (const i of members) expect(step(i, { type: 'join' })).toEqual([expected.hello[i]]);
-    for (const i of members) expect(step(i, message(expected.roster))).toEqual([expected.shares[i]]);
+    for (const i of members) expect(step(i, message(expected.roster[i]!))).toEqual([expected.shares[i]]);
     for (const i of members) expect(step(i, message(expected.delivered[i]!))).toEqual([]);
     for (const i of alive) {
       const values = Int32Array.from(expected.vectors[i]!);
@@ -179,7 +180,7 @@ describe.each(read<{ cases: Transcript[] }>('double-masking').cases)('a transcri
     const { roster, delivered, survivors, unmask } = expected;
     // The fifth client's consent comes after the certificate and is answered with it once more.
     const late = alive.length > 4 ? [unmask] : [];
-    expect(sent(effects)).toEqual([roster, ...delivered, survivors, unmask, ...late]);
+    expect(sent(effects)).toEqual([...roster, ...delivered, survivors, unmask, ...late]);
     expect(effects).toContainEqual({ type: 'opened', round, survivors: alive, sum: Uint32Array.from(expected.sum) });
   });
 });

@@ -4,9 +4,9 @@ import { describe, expect, it } from '@jest/globals';
 import type { PlanScope } from './plan-scope.ts';
 import { segmentQuery } from './segment-query.ts';
 
-type Margins = FederationPlan['benchmarks']['layout']['margins'];
+type Margins = Pick<FederationPlan['benchmarks']['layout']['margins'][number], 'name' | 'groups'>[];
 const scopeOf = (use: string | null, margins: Margins) =>
-  ({ plan: { stock: { use }, benchmarks: { layout: { edges: [0, 1, 2], margins } } } }) as unknown as PlanScope;
+  ({ plan: { stock: { use }, benchmarks: { layout: { margins } } } }) as unknown as PlanScope;
 const scopeWith = (...margins: Margins) => scopeOf('residential', margins);
 const scope = scopeWith(
   { name: 'all', groups: ['all'] },

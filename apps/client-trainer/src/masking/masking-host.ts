@@ -134,12 +134,12 @@ export class MaskingHost {
     if (refused !== undefined) throw new InvalidInputError(refused.reason, { code: 'masking_refused' });
   }
 
-  /** The same message has the same id, so that the broker stores it once; a repetition that is meant to arrive again has another. */
+  /** The same message of a holder has the same id, so that the broker stores it once; a repetition that is meant to arrive again has another. */
   async #send({ kind, message }: Send, repetition = ''): Promise<void> {
     const { membership, link, signer, sha256, log } = this.#parts;
     const { planHash, member } = membership;
     const signed = signMasking(planHash, message, signer);
-    const id = toHex(sha256(signed.payload));
+    const id = `${member.holder}:${toHex(sha256(signed.payload))}`;
     await link.publish(SUBJECTS.masking(member.holder), signed, repetition === '' ? id : `${id}-${repetition}`);
     log.info({ kind, bytes: signed.payload.length }, 'masking message sent');
   }

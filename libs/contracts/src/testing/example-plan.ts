@@ -63,7 +63,7 @@ export function examplePlan({
       ...sections.recipe,
     },
     benchmarks: {
-      layout: { edges: [0, 500, 1000], margins: [{ name: 'all', groups: ['all'] }] },
+      layout: { margins: [{ name: 'all', groups: ['all'], histograms: [[0, 500, 1000]] }] },
       ...{ nominalRecords, bits: 16, event: exampleEvent(4096, 1), confidence: 0.9, maxRelativeHalfWidth: 0.25 },
       ...sections.benchmarks,
     },

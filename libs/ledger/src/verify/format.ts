@@ -137,7 +137,9 @@ export const readPlan = including({
     event,
   }),
   benchmarks: including({
-    layout: including({ edges: listOf(anything), margins: listOf(including({ groups: listOf(name) })) }),
+    layout: including({
+      margins: listOf(including({ groups: listOf(name), histograms: listOf(listOf(anything)) })),
+    }),
     bits: positive,
     event,
   }),
@@ -157,9 +159,10 @@ export function releaseOf({ recipe, benchmarks }: Plan, purpose: 'model' | 'benc
     const rounds = recipe.rounds + recipe.spareRounds;
     return { event, bits, length: total(binsPerFeature), sensitivitySquared: binsPerFeature.length, rounds };
   }
-  // A record counts once in every margin.
+  // A record counts once in every histogram of every margin.
   const { layout, event, bits } = benchmarks;
-  const groups = total(layout.margins.map((margin) => margin.groups.length));
-  const length = groups * (layout.edges.length - 1);
-  return { event, bits, length, sensitivitySquared: layout.margins.length, rounds: 1 };
+  const cells = layout.margins.flatMap(({ groups, histograms }) =>
+    histograms.map((edges) => groups.length * (edges.length - 1)),
+  );
+  return { event, bits, length: total(cells), sensitivitySquared: cells.length, rounds: 1 };
 }

@@ -174,12 +174,13 @@ describe('budgets', () => {
     expect(outcomeOf(script({ ...plan, recipe }).entries)).toEqual(
       tamperedWith("the plan's model event does not cover one release of squared sensitivity 3"),
     );
-    const layout = {
-      ...plan.benchmarks.layout,
-      margins: [...plan.benchmarks.layout.margins, { name: 'use', groups: ['house', 'other'] }],
-    };
-    expect(outcomeOf(script({ ...plan, benchmarks: { ...plan.benchmarks, layout } }).entries)).toEqual(
-      tamperedWith("the plan's benchmarks event does not cover"),
+    const margins = plan.benchmarks.layout.margins.map((margin) => ({
+      ...margin,
+      histograms: [...margin.histograms, [2, 12, 22]],
+    }));
+    const benchmarks = { ...plan.benchmarks, layout: { margins } };
+    expect(outcomeOf(script({ ...plan, benchmarks }).entries)).toEqual(
+      tamperedWith("the plan's benchmarks event does not cover one release of squared sensitivity 4"),
     );
   });
 });

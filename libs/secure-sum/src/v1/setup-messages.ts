@@ -1,5 +1,5 @@
 import { concatBytes, type Sha256 } from '@fedcarbon/kernel';
-import type { Block } from '../block.ts';
+import { type Block, shareBytes } from '../block.ts';
 import { context, KEY_BYTES, SEED_BYTES, SIGNATURE_BYTES, TAG_BYTES } from '../crypto.ts';
 import { bitmapOf, BytesCursor, encodeMessage, u16 } from './bytes-cursor.ts';
 
@@ -26,7 +26,7 @@ export interface Hello {
 
 /**
  * coordinator -> client: who is in the block. Count u16, then for each member ascending: member u16 | 1 | entry, or member u16 | 0 | digest of the entry
- * where the receiver is no neighbour | coordinator's signature over `rosterStatement`.
+ * where it is the receiver's own or that of no neighbour | coordinator's signature over `rosterStatement`.
  */
 export interface Roster {
   readonly members: readonly {
@@ -38,15 +38,15 @@ export interface Roster {
   readonly signature: Uint8Array;
 }
 
-/** coordinator -> client: who has dealt shares (bitmap over the plan's members), and the sealed shares of the receiver's neighbours among them, ascending. */
+/** coordinator -> client: who has dealt shares (bitmap over the plan's members), and what those among them have sealed for the receiver, ascending. */
 export interface Delivered {
   readonly dealers: readonly number[];
   readonly sealed: readonly Uint8Array[];
 }
 
-/** Length of the sealed shares of one client for one holder: 16 bytes of a self seed and 16 of a key seed for each round, and a tag. */
-export function sealedBytes({ rounds }: Block): number {
-  return 2 * SEED_BYTES * rounds + TAG_BYTES;
+/** Length of the sealed shares of one client for one holder. */
+export function sealedBytes(block: Block): number {
+  return shareBytes(block) + TAG_BYTES;
 }
 
 /** What a client signs in its hello. */
@@ -126,12 +126,12 @@ export function decodeRoster(sha256: Sha256, block: Block, bytes: Uint8Array): R
   return { members, signature };
 }
 
-/** client -> coordinator: sealed shares for its neighbours, ascending. */
+/** client -> coordinator: sealed shares for the holders that are sent theirs, ascending. */
 export function encodeShares(block: Block, sealed: readonly Uint8Array[]): Uint8Array {
   return encodeMessage('shares', block.session, ...sealed);
 }
 
-/** `count` is the number of neighbours. */
+/** `count` is the number of holders that are sent their shares. */
 export function decodeShares(block: Block, count: number, bytes: Uint8Array): Uint8Array[] {
   const cursor = new BytesCursor('shares', block.session, bytes);
   const sealed = cursor.takeEach(count, sealedBytes(block));
@@ -143,11 +143,11 @@ export function encodeDelivered(block: Block, { dealers, sealed }: Delivered): U
   return encodeMessage('delivered', block.session, bitmapOf(dealers, block.members.length), ...sealed);
 }
 
-/** `neighbours` are the receiver's. */
-export function decodeDelivered(block: Block, neighbours: readonly number[], bytes: Uint8Array): Delivered {
+/** `senders` are those that send shares to the receiver, if they deal any. */
+export function decodeDelivered(block: Block, senders: readonly number[], bytes: Uint8Array): Delivered {
   const cursor = new BytesCursor('delivered', block.session, bytes);
   const dealers = cursor.bitmap(block.members.length);
-  const dealing = neighbours.filter((member) => dealers.includes(member));
+  const dealing = senders.filter((member) => dealers.includes(member));
   const sealed = cursor.takeEach(dealing.length, sealedBytes(block));
   cursor.end();
   return { dealers, sealed };
