@@ -10,9 +10,9 @@ export interface MaskingJournalOptions extends Pick<FactFileOptions, 'log' | 'op
 }
 
 /**
- * What a holder has persisted as a party of a plan's secure sum: seeds of its masks, whom it masks with, what it has sent and answered. Beside the
- * journal, a file for each plan. It is worth as much as the data: it holds the seeds and the masked
- * vectors, so who reads it can take the masks off all that this holder has sent and will send under the plan.
+ * What a holder has persisted as a party of a plan's secure sum. Beside the journal, a file for each plan. With double masking it is worth as much as the
+ * data: it holds the seed of its masks, whom it masks with, what it has sent and answered, so who reads it can take the masks off all that this holder has
+ * sent and will send under the plan. With two servers it holds what was sent, and no seed.
  */
 export function openMaskingJournal({ dir, holder, dataset, planHash, ...options }: MaskingJournalOptions) {
   return FactFile.open({
