@@ -1,6 +1,6 @@
 import { type ByteCounts, type FederationPlan, signMasking, SUBJECTS } from '@fedcarbon/contracts';
-import { type Sha256, type Signer, toHex } from '@fedcarbon/kernel';
-import { messageBytes } from '@fedcarbon/messaging';
+import type { Sha256, Signer } from '@fedcarbon/kernel';
+import { messageBytes, messageIdOf } from '@fedcarbon/messaging';
 import type { MaskingFactRow, MaskingRepository, NewOutboxMessage } from '@fedcarbon/persistence';
 import { maskingBlock, membersInOrder } from '@fedcarbon/round';
 import {
@@ -40,7 +40,6 @@ export interface CoordinatorView {
 }
 
 const NO_BYTES: ByteCounts = { up: 0, down: 0 };
-const HASH_DIGITS = 16;
 
 /**
  * Keeps the secure sum's coordinator (@fedcarbon/secure-sum) in the database: its facts are appended in the transaction of the step, and the messages that
@@ -154,16 +153,15 @@ export class CoordinatorTurn {
     if (to === 'helper') throw new Error('double masking has no helper');
     if (to.length === 0) return 0;
     const signed = signMasking(planHash, message, signer);
-    const digest = toHex(sha256(signed.payload)).slice(0, HASH_DIGITS);
     const members = membersInOrder(plan);
     const [only] = to.length === 1 ? to : [];
     // What many are to have goes to everybody at once; the others do not act on it.
     const holder = only === undefined ? '_' : (members[only]?.holder ?? '');
     const subject = only === undefined ? SUBJECTS.maskingDownToAll : SUBJECTS.maskingDown(holder);
     // A message that is sent again is a message of its own: the first one may be lost.
-    const messageId = `masking:${holder}:${digest}:${String(this.#nowMs)}`;
+    const messageId = messageIdOf(sha256, signed, `${holder} ${String(this.#nowMs)}`);
     this.#messages.push({ subject, messageId, ...signed });
-    return (only === undefined ? members.length : 1) * messageBytes(signed.payload.length, messageId.length);
+    return (only === undefined ? members.length : 1) * messageBytes(signed.payload.length);
   }
 
   /** Whether there is anything to write. */

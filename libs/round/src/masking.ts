@@ -1,7 +1,7 @@
 import type { FederationPlan, Purpose } from '@fedcarbon/contracts';
 import { fromBase64Url, fromHex, InvalidInputError, type Sha256 } from '@fedcarbon/kernel';
 import { type Block, type SecureSum, doubleMasking, sessionOf, type Phase, type SumShape } from '@fedcarbon/secure-sum';
-import { roundShape } from './recipe.ts';
+import { lastIndex, roundShape } from './recipe.ts';
 
 /** A plan has one block: it covers every round that the plan can have. */
 const BLOCK_NUMBER = 0;
@@ -38,11 +38,6 @@ export function maskingBlock(plan: FederationPlan, planHash: string, sha256: Sha
 /** The secure sum of a plan under trust `distributed`. */
 export function secureSumOf(plan: FederationPlan, planHash: string, sha256: Sha256): SecureSum {
   return doubleMasking(maskingBlock(plan, planHash, sha256));
-}
-
-/** Largest index that a round of the plan can have: model rounds, spare ones included, and the benchmarks. */
-export function lastIndex({ recipe }: FederationPlan): number {
-  return recipe.rounds + recipe.spareRounds + 1;
 }
 
 /** What a masked message of the plan's `index`-th round looks like: the secure sum counts rounds from 0, the plan from 1. */
