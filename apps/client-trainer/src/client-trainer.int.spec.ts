@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { abridgedBytes, UPDATE_V1 } from '@fedcarbon/contracts';
 import { toBase64Url } from '@fedcarbon/kernel';
-import { natsServerConfig } from '@fedcarbon/messaging';
+import { messageBytes, natsServerConfig } from '@fedcarbon/messaging';
 import { modelLength } from '@fedcarbon/round';
 import { type TestNats, startNats, temporaryFolder } from '@fedcarbon/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
@@ -83,15 +84,19 @@ describe('client-trainer as a process on a real broker', () => {
       return all.every(({ left }) => left.length === 1 && left[0]?.verdict === 'accepted') && all;
     }, trainer.output);
     expect(answered.map(({ left }) => `1/1 ${left[0]?.digest ?? ''}`).sort()).toEqual([...charges()].sort());
+    const refused = async () => (await views(trainer.url))[0]?.deliveries.refused;
     await broker.task('alder', 1, { planHash: 'b'.repeat(64) });
-    await until(() => broker.declines.includes('plan_not_accepted'), trainer.output);
-    await broker.task('alder', 2, { bits: 9 });
-    await until(async () => (await views(trainer.url))[0]?.deliveries.refused['not_in_plan'] === 1, trainer.output);
+    await until(async () => (await refused())?.['bad_signature'] === 1, trainer.output);
+    await broker.task('alder', 2, { weights: '' });
+    await until(() => broker.declines.includes('not_trainable'), trainer.output);
+    await until(async () => (await refused())?.['not_in_plan'] === 1, trainer.output);
     for (const { holder, budget, bytesSent, rounds, rejectedRows } of answered) {
       expect(budget.epsilonSpent).toBeGreaterThan(0);
       expect(budget.epsilonSpent + budget.epsilonRemaining).toBeCloseTo(1, 9);
       const train = holder === 'alder' ? { duplicate_id: 1 } : {};
-      expect([bytesSent > 300, rounds, rejectedRows]).toEqual([true, 1, { train, test: {} }]);
+      const update = broker.updates.find((sent) => sent.holder === holder);
+      expect(bytesSent).toBe(messageBytes(abridgedBytes(UPDATE_V1, update!).length));
+      expect([rounds, rejectedRows]).toEqual([1, { train, test: {} }]);
     }
     // The log, which others may read, tells that rows were rejected but not how many.
     expect(trainer.output().match(/.*rows were rejected.*/g)).toEqual([expect.stringContaining('"holder":"alder"')]);

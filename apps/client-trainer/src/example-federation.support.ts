@@ -6,7 +6,7 @@ import {
   ROUND_OPENED_V1,
   type RoundOpened,
   type SignedBytes,
-  signStatement,
+  signAbridged,
 } from '@fedcarbon/contracts';
 import { canonicalBytes, type Json, type Signer, toBase64Url, toHex } from '@fedcarbon/kernel';
 import { parsePlanFile, planHash, resolvePlan } from '@fedcarbon/plan';
@@ -103,13 +103,13 @@ export function testFederation(
       const weights = purpose === 'model' ? toBase64Url(new Uint8Array(8 * shape.length)) : '';
       const opened: RoundOpened = {
         ...{ planHash: hash, roundId: roundIdOf(hash, index), index, purpose, ...shape },
-        ...{ seed: toHex(randomBytes(32)), openedAtMs: Date.now(), regionalDeadlineMs: 8000, weights },
+        ...{ seed: toHex(randomBytes(32)), openedAtMs: Date.now(), weights },
         ...changes,
       };
-      return signStatement(ROUND_OPENED_V1, opened, by);
+      return signAbridged(ROUND_OPENED_V1, opened, by);
     },
     receipt: (receipt, by = keys.region) =>
-      signStatement(RECEIPT_V1, { planHash: hash, region: 'north', ...receipt }, by),
+      signAbridged(RECEIPT_V1, { planHash: hash, region: 'north', ...receipt }, by),
   };
 }
 

@@ -3,8 +3,8 @@ import {
   brokerUser,
   CONSUMERS,
   PATTERNS,
+  readAbridged,
   type RoundOpened,
-  readStatement,
   SUBJECTS,
   UPDATE_V1,
   type Update,
@@ -23,7 +23,7 @@ import {
 } from '@fedcarbon/messaging';
 import { FakeAccountant } from './fake-accountant.support.ts';
 import type { TestFederation } from './example-federation.support.ts';
-import { silent } from './site.support.ts';
+import { digestOf, silent } from './site.support.ts';
 
 export const PASSWORD = 'only-for-tests';
 
@@ -89,14 +89,14 @@ export class FederationBroker {
   /** `<round>/<attempt> <digest>` of the updates that came, without repetitions. */
   digests(): string[] {
     const texts = this.updates.map(
-      ({ roundId, attempt, commit }) =>
-        `${roundId.split('-')[1] ?? ''}/${String(attempt)} ${commit.statement.updateDigest}`,
+      (update) => `${update.roundId.split('-')[1] ?? ''}/${String(update.attempt)} ${digestOf(update)}`,
     );
     return [...new Set(texts)];
   }
 
-  async receipt({ holder, roundId, attempt, commit }: Update): Promise<void> {
-    const { updateDigest } = commit.statement;
+  async receipt(update: Update): Promise<void> {
+    const { holder, roundId, attempt } = update;
+    const updateDigest = digestOf(update);
     const receipt = this.#federation.receipt({ holder, roundId, attempt, updateDigest, verdict: 'accepted' });
     await publishSigned(this.#region, {
       subject: SUBJECTS.receipt(holder),
@@ -130,7 +130,9 @@ export class FederationBroker {
       server.addHandler(pattern, (delivery: Delivery) => handler(delivery) as never, true);
     };
     handle(PATTERNS.update, async (delivery) => {
-      const update = readStatement(UPDATE_V1, delivery.payload);
+      const holder = delivery.subject.split('.')[4] ?? '';
+      const { planHash } = this.#federation;
+      const update = readAbridged(UPDATE_V1, delivery.payload, () => ({ planHash, holder }));
       this.updates.push(update);
       if (this.answers) await this.receipt(update);
     });

@@ -22,7 +22,7 @@ export interface HolderView {
   };
   /** Rounds for which bytes were charged. */
   readonly rounds: number;
-  /** Bytes of updates sent since the process started, repetitions included. */
+  /** Bytes of updates, headers included, sent since the process started; repetitions count. */
   readonly bytesSent: number;
   /** Exactly what left the site, or may have: all bytes that the accountant has charged. */
   readonly left: readonly {

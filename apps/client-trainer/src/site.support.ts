@@ -1,8 +1,17 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type AccountantCall, type SignedBytes, UPDATE_V1, type Update, readStatement } from '@fedcarbon/contracts';
-import { utf8 } from '@fedcarbon/kernel';
+import {
+  type AccountantCall,
+  COMMIT_V1,
+  isEmbeddedSignedBy,
+  type MechanismEvent,
+  readAbridged,
+  type SignedBytes,
+  UPDATE_V1,
+  type Update,
+} from '@fedcarbon/contracts';
+import { fromBase64Url, toHex, utf8 } from '@fedcarbon/kernel';
 import { createAccountant } from '@fedcarbon/privacy';
 import {
   cryptoRandom,
@@ -38,6 +47,11 @@ export interface SiteOptions {
   readonly delta?: number;
   readonly acceptedPlanHashes?: readonly string[];
   readonly noise?: Noise;
+}
+
+/** SHA-256 of the bytes that an update carries, hexadecimal. */
+export function digestOf({ payload }: Pick<Update, 'payload'>): string {
+  return toHex(sha256(fromBase64Url(payload)));
 }
 
 /** A message that left the site. */
@@ -113,9 +127,19 @@ export class Site {
 
   /** Updates that left, as their receivers read them. */
   updates(): Update[] {
+    const { planHash, member } = this.trainer.membership;
     return this.sent
       .filter(({ subject }) => subject.endsWith('.update'))
-      .map(({ payload }) => readStatement(UPDATE_V1, payload));
+      .map(({ payload }) => readAbridged(UPDATE_V1, payload, () => ({ planHash, holder: member.holder })));
+  }
+
+  /** Whether the accountant has charged the very bytes of an update. */
+  isCharged(update: Update, event: MechanismEvent): boolean {
+    const { planHash, roundId, holder, attempt, commitSignature } = update;
+    const { dataset } = this.trainer.membership.member;
+    const statement = { holder, dataset, planHash, roundId, attempt, event, updateDigest: digestOf(update) };
+    const accountantKey = this.#federation.keys.accountant.publicKey;
+    return isEmbeddedSignedBy(COMMIT_V1, { statement, signature: commitSignature }, accountantKey, verifySignature);
   }
 
   /** Reasons of the declines that left. */

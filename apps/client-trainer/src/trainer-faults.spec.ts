@@ -4,7 +4,7 @@ import { AccountantAnswerError } from './accountant-client.ts';
 import type { FaultPoint } from './ports.ts';
 import { FakeAccountant } from './fake-accountant.support.ts';
 import { testFederation } from './example-federation.support.ts';
-import { PlayedCrash, Site } from './site.support.ts';
+import { digestOf, PlayedCrash, Site } from './site.support.ts';
 
 const federation = testFederation(['alder']);
 const { keys } = federation;
@@ -17,7 +17,7 @@ beforeEach(async () => {
 });
 afterEach(() => site.close());
 
-const digests = () => site.updates().map(({ attempt, commit }) => `${attempt} ${commit.statement.updateDigest}`);
+const digests = () => site.updates().map((update) => `${update.attempt} ${digestOf(update)}`);
 
 describe('the same task again', () => {
   it('is harmless, one after the other and side by side', async () => {
@@ -96,8 +96,9 @@ describe('a lost journal', () => {
   it('costs nothing more when the receipt for the lost update comes before the task', async () => {
     const task = federation.open(1);
     await site.trainer.onTask(task);
-    const { holder, roundId, attempt, commit } = site.updates()[0]!;
-    const { updateDigest } = commit.statement;
+    const [update] = site.updates();
+    const { holder, roundId, attempt } = update!;
+    const updateDigest = digestOf(update!);
     await site.wipeJournal();
     await site.trainer.rebuild();
     await site.trainer.onReceipt(federation.receipt({ holder, roundId, attempt, updateDigest, verdict: 'accepted' }));

@@ -1,16 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { countRecords, sensitivitySquared } from '@fedcarbon/benchmark';
 import { decodeIntegers, toSigned } from '@fedcarbon/codec';
-import { isEmbeddedSignedBy, COMMIT_V1, isSignedBy, UPDATE_V1 } from '@fedcarbon/contracts';
-import { fromBase64Url, InvalidInputError, toBase64Url, toHex } from '@fedcarbon/kernel';
+import { openAbridged, UPDATE_V1 } from '@fedcarbon/contracts';
+import { fromBase64Url, InvalidInputError, toBase64Url } from '@fedcarbon/kernel';
 import { localSum } from '@fedcarbon/learning';
+import { messageIdOf } from '@fedcarbon/messaging';
 import { decide } from '@fedcarbon/privacy';
 import { modelLength } from '@fedcarbon/round';
 import { sha256, signerFromPem, verifySignature } from '@fedcarbon/service';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { FakeAccountant } from './fake-accountant.support.ts';
 import { testFederation } from './example-federation.support.ts';
-import { Site, type SiteOptions } from './site.support.ts';
+import { digestOf, Site, type SiteOptions } from './site.support.ts';
 
 const federation = testFederation(['alder', 'birch']);
 const { plan, planHash, keys } = federation;
@@ -41,14 +42,10 @@ describe('a round', () => {
     const [update] = site.updates();
     const holderKey = signerFromPem(federation.holderPems['alder'] ?? '').publicKey;
     expect(message?.subject).toBe('fc.v1.up.north.alder.update');
-    expect(message?.messageId).toBe(toHex(sha256(message!.payload)));
-    expect(isSignedBy(UPDATE_V1, message!, holderKey, verifySignature)).toBe(true);
-    expect(isEmbeddedSignedBy(COMMIT_V1, update!.commit, keys.accountant.publicKey, verifySignature)).toBe(true);
-    const bytes = fromBase64Url(update!.payload);
-    expect(update?.commit.statement).toEqual({
-      ...{ holder: 'alder', dataset: 'uci-energy', planHash, roundId: update?.roundId, attempt: 1 },
-      ...{ event: plan.recipe.event, updateDigest: toHex(sha256(bytes)) },
-    });
+    expect(message?.messageId).toBe(messageIdOf(sha256, message!));
+    const context = { planHash, holder: 'alder' };
+    expect(openAbridged(UPDATE_V1, message!, () => context, holderKey, verifySignature)).toEqual(update);
+    expect(site.isCharged(update!, plan.recipe.event)).toBe(true);
     const { bits, values } = signed(update!);
     expect(bits).toBe(plan.recipe.bits);
     expect(values).toHaveLength(plan.recipe.binsPerFeature.reduce((sum, bins) => sum + bins, 0));
@@ -176,22 +173,40 @@ describe('a task is turned down', () => {
   it('when the operator has not accepted the plan, with a decline and before the accountant is asked', async () => {
     await open({ acceptedPlanHashes: [] });
     await site.trainer.onTask(federation.open(1));
-    await site.trainer.onTask(federation.open(1, { planHash: 'b'.repeat(64), roundId: `${'b'.repeat(12)}-1` }));
-    expect(site.declines()).toEqual(['plan_not_accepted', 'plan_not_accepted']);
+    expect(site.declines()).toEqual(['plan_not_accepted']);
+    expect(accountant.calls).toEqual([]);
+  });
+
+  it('when its weights are too few, with a decline', async () => {
+    await open();
+    await expect(site.trainer.onTask(federation.open(1, { weights: '' }))).rejects.toMatchObject({
+      code: 'not_in_plan',
+    });
+    expect(site.declines()).toEqual(['not_trainable']);
     expect(accountant.calls).toEqual([]);
   });
 
   it.each([
+    ['another plan', { planHash: 'b'.repeat(64) }],
     ['less noise', { event: { ...plan.recipe.event, sigmaSquared: 1 } }],
     ['another width', { bits: plan.recipe.bits + 1 }],
     ['another length', { length: 3 }],
-    ['weights that are too few', { weights: '' }],
-    ['another round id', { roundId: `${planHash.slice(0, 12)}-2` }],
-  ])('when it asks for %s than the plan', async (_, changes) => {
+    ['another index', { index: 2 }],
+  ])('when it was signed for %s, of which the message says nothing, without an answer', async (_, changes) => {
     await open();
-    await expect(site.trainer.onTask(federation.open(1, changes))).rejects.toBeInstanceOf(InvalidInputError);
-    expect(site.declines()).toEqual(['not_trainable']);
+    await expect(site.trainer.onTask(federation.open(1, changes))).rejects.toMatchObject({ code: 'bad_signature' });
+    expect(site.sent).toHaveLength(0);
     expect(accountant.calls).toEqual([]);
+  });
+
+  it('when the plan has no such round, without an answer', async () => {
+    await open();
+    for (const roundId of [`${'b'.repeat(12)}-1`, `${planHash.slice(0, 12)}-8`]) {
+      await expect(site.trainer.onTask(federation.open(1, { roundId }))).rejects.toMatchObject({
+        code: 'unknown_round',
+      });
+    }
+    expect(site.sent).toHaveLength(0);
   });
 
   it('when somebody else signed it, without an answer', async () => {
@@ -199,7 +214,7 @@ describe('a task is turned down', () => {
     const genuine = federation.open(1);
     const tampered = {
       ...genuine,
-      payload: Buffer.from(Buffer.from(genuine.payload).toString().replace('"index":1', '"index":2')),
+      payload: Buffer.from(Buffer.from(genuine.payload).toString().replace(`-1"`, `-2"`)),
     };
     for (const forged of [
       federation.open(1, {}, keys.region),
@@ -239,8 +254,9 @@ describe('a task is turned down', () => {
 
 describe('a receipt', () => {
   const receiptOf = (verdict: 'accepted' | 'late' = 'accepted') => {
-    const { roundId, attempt, commit } = site.updates()[0]!;
-    return { holder: 'alder', roundId, attempt, updateDigest: commit.statement.updateDigest, verdict };
+    const [update] = site.updates();
+    const { roundId, attempt } = update!;
+    return { holder: 'alder', roundId, attempt, updateDigest: digestOf(update!), verdict };
   };
 
   it('ends the repetition of the same bytes, which goes on ever more rarely until then', async () => {
@@ -284,6 +300,7 @@ describe('a receipt', () => {
       federation.receipt({ ...genuine, holder: 'birch' }),
       federation.receipt({ ...genuine, updateDigest: '0'.repeat(64) }),
       federation.receipt({ ...genuine, attempt: 2 }),
+      { ...federation.receipt(receiptOf('late')), payload: federation.receipt(genuine).payload },
     ]) {
       await expect(site.trainer.onReceipt(forged)).rejects.toBeInstanceOf(InvalidInputError);
     }

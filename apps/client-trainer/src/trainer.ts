@@ -3,13 +3,13 @@ import {
   DECLINE_V1,
   type Decline,
   type FederationPlan,
-  openStatement,
+  openAbridged,
   type PlanMember,
   RECEIPT_V1,
   ROUND_OPENED_V1,
   type RoundOpened,
   type SignedBytes,
-  signStatement,
+  signAbridged,
   SUBJECTS,
 } from '@fedcarbon/contracts';
 import {
@@ -24,8 +24,9 @@ import {
   toHex,
   type VerifySignature,
 } from '@fedcarbon/kernel';
+import { messageIdOf } from '@fedcarbon/messaging';
 import { type Accountant, type BudgetCap, decide } from '@fedcarbon/privacy';
-import { checkRoundOpened } from '@fedcarbon/round';
+import { roundContext } from '@fedcarbon/round';
 import { type AccountantClient, AccountantRefusalError, type Charge } from './accountant-client.ts';
 import type { HolderRecords } from './holder-records.ts';
 import type { Journal } from './journal/journal.ts';
@@ -146,27 +147,22 @@ export class Trainer {
     return this.#tasks.run(() => this.#task(signed));
   }
 
-  /** Takes the region's answer to an update. Throws InvalidInputError for one that is not the region's or not about an update of this holder. */
+  /** Takes the region's answer to an update. Throws InvalidInputError for one that is not the region's or not about bytes of this holder. */
   async onReceipt(signed: SignedBytes): Promise<void> {
     const { membership, verify, journal, log } = this.#parts;
-    const receipt = openStatement(RECEIPT_V1, signed, fromBase64Url(membership.regionKey), verify);
-    const { planHash, roundId, attempt, updateDigest: digest, verdict, reason } = receipt;
-    if (
-      planHash !== membership.planHash ||
-      receipt.region !== membership.region ||
-      receipt.holder !== membership.member.holder
-    ) {
-      throw new InvalidInputError(`receipt: it is for ${receipt.holder} in ${receipt.region}, plan ${planHash}`, {
-        code: 'receipt_of_another',
-      });
-    }
-    const known = journal.state.attempts.get(keyOf(receipt));
-    if (known?.digest !== digest) {
-      throw new InvalidInputError(`receipt: no update ${digest} was sent as attempt ${String(attempt)} of ${roundId}`, {
-        code: 'receipt_of_unknown_update',
-      });
-    }
-    if (known.receipt?.verdict === verdict) return;
+    const { planHash, region, regionKey, member } = membership;
+    const context = (sent: { readonly roundId: string; readonly attempt: number }) => {
+      const updateDigest = journal.state.attempts.get(keyOf(sent))?.digest;
+      if (updateDigest === undefined) {
+        throw new InvalidInputError(`receipt: nothing was sent as attempt ${String(sent.attempt)} of ${sent.roundId}`, {
+          code: 'receipt_of_unknown_update',
+        });
+      }
+      return { planHash, region, holder: member.holder, updateDigest };
+    };
+    const receipt = openAbridged(RECEIPT_V1, signed, context, fromBase64Url(regionKey), verify);
+    const { roundId, attempt, updateDigest: digest, verdict, reason } = receipt;
+    if (journal.state.attempts.get(keyOf(receipt))?.receipt?.verdict === verdict) return;
     await journal.append({
       kind: 'receipt',
       roundId,
@@ -191,13 +187,11 @@ export class Trainer {
   async #task(signed: SignedBytes): Promise<void> {
     const { membership, acceptedPlanHashes, verify, journal, clock, log, onPublished } = this.#parts;
     const { plan, planHash } = membership;
-    const opened = openStatement(ROUND_OPENED_V1, signed, fromBase64Url(plan.keys.global), verify);
-    if (opened.planHash !== planHash || !acceptedPlanHashes.includes(opened.planHash)) {
-      return this.#decline(opened, 'plan_not_accepted');
-    }
+    const context = roundContext(plan, planHash);
+    const opened = openAbridged(ROUND_OPENED_V1, signed, context, fromBase64Url(plan.keys.global), verify);
+    if (!acceptedPlanHashes.includes(planHash)) return this.#decline(opened, 'plan_not_accepted');
     let weights: Float64Array;
     try {
-      checkRoundOpened(plan, planHash, opened);
       weights = roundWeights(plan, opened);
     } catch (error) {
       await this.#decline(opened, 'not_trainable');
@@ -280,7 +274,7 @@ export class Trainer {
           kind: 'prepared',
           ...{ planHash, roundId, attempt, event, digest },
           payload: toBase64Url(payload),
-          deadlineAtMs: opened.openedAtMs + opened.regionalDeadlineMs,
+          deadlineAtMs: opened.openedAtMs + membership.plan.round.regionalDeadlineMs,
         });
         faultPoint('after-prepare');
         return this.#known(key);
@@ -289,16 +283,17 @@ export class Trainer {
   }
 
   /** Whether a vector can leave as the plan prescribes. Throws TryAgainError while that may still change in time. */
-  #canMask({ roundId, openedAtMs, regionalDeadlineMs }: RoundOpened): boolean {
+  #canMask({ roundId, openedAtMs }: RoundOpened): boolean {
     const { membership, masking, clock, log } = this.#parts;
-    if (masking === undefined) return membership.plan.privacy.secureSum === null;
+    const { privacy, round } = membership.plan;
+    if (masking === undefined) return privacy.secureSum === null;
     const { lost } = masking;
     if (lost !== undefined) {
       log.error({ roundId }, lost);
       return false;
     }
     if (masking.ready) return true;
-    if (!this.#maskingMissed && clock.nowMs() < openedAtMs + regionalDeadlineMs) {
+    if (!this.#maskingMissed && clock.nowMs() < openedAtMs + round.regionalDeadlineMs) {
       throw new TryAgainError(`${roundId}: the secure sum is not set up yet`);
     }
     this.#maskingMissed = true;
@@ -339,9 +334,9 @@ export class Trainer {
   async #decline({ planHash, roundId }: RoundOpened, reason: Decline['reason']): Promise<void> {
     const { membership, link, signer, sha256, log } = this.#parts;
     const { holder } = membership.member;
-    const signed = signStatement(DECLINE_V1, { planHash, roundId, holder, reason }, signer);
+    const signed = signAbridged(DECLINE_V1, { planHash, roundId, holder, reason }, signer);
     log.warn({ roundId, reason }, 'declined');
-    await link.publish(SUBJECTS.decline(membership.region, holder), signed, toHex(sha256(signed.payload)));
+    await link.publish(SUBJECTS.decline(membership.region, holder), signed, messageIdOf(sha256, signed));
   }
 
   #charge(roundId: string, attempt: number): Charge {

@@ -1,5 +1,6 @@
-import { type SignedBytes, signStatement, SUBJECTS, UPDATE_V1 } from '@fedcarbon/contracts';
-import { type Clock, describeError, type Sha256, type Signer, toHex } from '@fedcarbon/kernel';
+import { signAbridged, type SignedBytes, SUBJECTS, UPDATE_V1 } from '@fedcarbon/contracts';
+import { type Clock, describeError, type Sha256, type Signer } from '@fedcarbon/kernel';
+import { messageBytes, messageIdOf } from '@fedcarbon/messaging';
 import type { Journal } from './journal/journal.ts';
 import { type Attempt, keyOf, unansweredUpdates } from './journal/state.ts';
 import type { FaultPoint, HolderLink, Log } from './ports.ts';
@@ -19,7 +20,7 @@ export class UpdateSender {
     this.#parts = parts;
   }
 
-  /** Bytes of updates that the broker has taken since this process started, repetitions included. */
+  /** Bytes of updates, headers included, that the broker has taken since this process started; repetitions count. */
   get bytesSent(): number {
     return this.#bytesSent;
   }
@@ -46,21 +47,23 @@ export class UpdateSender {
     this.#sent.set(key, { times, nextAtMs: clock.nowMs() + waitMs });
     const signed = this.#message(attempt);
     try {
-      await link.publish(SUBJECTS.update(region, holder), signed, toHex(sha256(signed.payload)));
+      await link.publish(SUBJECTS.update(region, holder), signed, messageIdOf(sha256, signed));
     } catch (error) {
       log.warn({ roundId, digest, times, reason: describeError(error) }, 'update not sent yet');
       return;
     }
     faultPoint('after-publish');
-    this.#bytesSent += signed.payload.length;
-    log.info({ roundId, attempt: attempt.attempt, digest, bytes: signed.payload.length, times }, 'update sent');
+    const bytes = messageBytes(signed.payload.length);
+    this.#bytesSent += bytes;
+    log.info({ roundId, attempt: attempt.attempt, digest, bytes, times }, 'update sent');
   }
 
   /** Ed25519 is deterministic: the same attempt is the same message, byte for byte. */
   #message({ planHash, roundId, attempt, payload, commit }: Attempt): SignedBytes {
     if (payload === undefined || commit === undefined) throw new TypeError(`${roundId}: not a committed attempt`);
     const { holder, signer } = this.#parts;
-    return signStatement(UPDATE_V1, { planHash, roundId, holder, attempt, payload, commit }, signer);
+    const commitSignature = commit.signature;
+    return signAbridged(UPDATE_V1, { planHash, roundId, holder, attempt, payload, commitSignature }, signer);
   }
 }
 

@@ -2,12 +2,14 @@ import {
   ROUND_CLOSED_V1,
   ROUND_OPENED_V1,
   type RoundClosed,
+  signAbridged,
   type SignedBytes,
   signStatement,
   SUBJECTS,
 } from '@fedcarbon/contracts';
-import { type Sha256, type Signer, toBase64Url, toHex } from '@fedcarbon/kernel';
+import { type Sha256, type Signer, toBase64Url } from '@fedcarbon/kernel';
 import { finalWeights, type GamState } from '@fedcarbon/learning';
+import { messageIdOf } from '@fedcarbon/messaging';
 import type { NewOutboxMessage, NewRound } from '@fedcarbon/persistence';
 
 /** The announcement of an open round. Made again from the stored round it has the same bytes. */
@@ -25,14 +27,13 @@ export function roundOpenedMessage(
   signer: Signer,
   sha256: Sha256,
 ): NewOutboxMessage {
-  const { planHash, roundId, index, purpose, seed, event, bits, length, openedAtMs, regionalDeadlineAtMs } = round;
+  const { planHash, roundId, index, purpose, seed, event, bits, length, openedAtMs } = round;
   const statement = {
     ...{ planHash, roundId, index, purpose, seed, event, bits, length, openedAtMs },
     ...(absent.length === 0 ? {} : { absent: [...absent] }),
-    regionalDeadlineMs: regionalDeadlineAtMs - openedAtMs,
     weights: toBase64Url(float64Bytes(purpose === 'model' ? learner.weights : publishedWeights(learner))),
   };
-  return message(SUBJECTS.roundOpened, signStatement(ROUND_OPENED_V1, statement, signer), sha256);
+  return message(SUBJECTS.roundOpened, signAbridged(ROUND_OPENED_V1, statement, signer), sha256);
 }
 
 export function roundClosedMessage(closed: RoundClosed, signer: Signer, sha256: Sha256): NewOutboxMessage {
@@ -40,7 +41,7 @@ export function roundClosedMessage(closed: RoundClosed, signer: Signer, sha256: 
 }
 
 function message(subject: string, signed: SignedBytes, sha256: Sha256): NewOutboxMessage {
-  return { subject, messageId: toHex(sha256(signed.payload)), ...signed };
+  return { subject, messageId: messageIdOf(sha256, signed), ...signed };
 }
 
 /** Those of the newest model version; none before the first. */

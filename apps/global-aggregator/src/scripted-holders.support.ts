@@ -6,14 +6,15 @@ import {
   CONSUMERS,
   DECLINE_V1,
   type Decline,
-  embedStatement,
   type PlanMember,
   PATTERNS,
+  readAbridged,
   readStatement,
   RECEIPT_V1,
   type Receipt,
   ROUND_OPENED_V1,
   type RoundOpened,
+  signAbridged,
   type SignedBytes,
   signStatement,
   SUBJECTS,
@@ -27,9 +28,11 @@ import {
   connectBroker,
   type Delivery,
   JetStreamServer,
+  messageIdOf,
   publishSigned,
 } from '@fedcarbon/messaging';
 import { createDatabase, type Database, PrivacyRepository } from '@fedcarbon/persistence';
+import { roundContext } from '@fedcarbon/round';
 import { sha256, systemClock } from '@fedcarbon/service';
 import type { ExampleFederation } from './example-federation.support.ts';
 import { ScriptedMasking } from './scripted-masking.support.ts';
@@ -48,23 +51,22 @@ export class ScriptedAccountant {
     this.#record = new PrivacyRepository(this.#database.sql);
   }
 
-  /** The signed commit of one release. */
-  async charge(statement: CommitStatement): Promise<Update['commit']> {
+  /** The signature under the commit of one release, base64url. */
+  async charge(statement: CommitStatement): Promise<string> {
     const { event, updateDigest, ...key } = statement;
     const nowMs = systemClock.nowMs();
     const { privacy } = this.#federation.plan;
     await this.#record.reserve(key, event, privacy, nowMs, () => ({ kind: 'grant', expiresAtMs: nowMs + 60_000 }));
     const reservation = await this.#record.find(key);
     if (reservation === undefined) throw new Error('the reservation is gone');
-    const signer = this.#federation.signer('accountant');
-    const signed = signStatement(COMMIT_V1, statement, signer);
+    const signed = signStatement(COMMIT_V1, statement, this.#federation.signer('accountant'));
     await this.#record.charge(
       reservation,
       { updateDigest, statement: signed.payload, signature: signed.signature },
       entryBytes({ kind: 'privacy.committed', ...statement }),
       nowMs,
     );
-    return embedStatement(COMMIT_V1, statement, signer);
+    return toBase64Url(signed.signature);
   }
 
   close(): Promise<void> {
@@ -80,8 +82,8 @@ const answerAtOnce: Script = async (holder, task) => holder.send(await holder.up
 /** A holder that follows a script instead of training: real keys, broker user, subjects and charges. */
 export class ScriptedHolder {
   readonly member: PlanMember & { readonly region: string };
-  /** All receipts, in order of arrival. */
-  readonly receipts: Receipt[] = [];
+  /** What came of all receipts, in order of arrival. */
+  readonly receipts: Pick<Receipt, 'roundId' | 'attempt' | 'verdict' | 'reason'>[] = [];
   readonly tasks: RoundOpened[] = [];
   script: Script = answerAtOnce;
   /** Under trust `distributed`. */
@@ -111,12 +113,13 @@ export class ScriptedHolder {
       logger: silent,
     });
     this.#on(PATTERNS.task, async (delivery) => {
-      const task = readStatement(ROUND_OPENED_V1, delivery.payload);
+      const { plan, planHash } = federation;
+      const task = readAbridged(ROUND_OPENED_V1, delivery.payload, roundContext(plan, planHash));
       this.tasks.push(task);
       await this.script(this, task);
     });
     this.#on(PATTERNS.receipt, (delivery) => {
-      this.receipts.push(readStatement(RECEIPT_V1, delivery.payload));
+      this.receipts.push(readStatement({ ...RECEIPT_V1, schema: RECEIPT_V1.sent }, delivery.payload));
       return Promise.resolve();
     });
     if (federation.plan.privacy.trust === 'distributed') {
@@ -158,12 +161,13 @@ export class ScriptedHolder {
     const { planHash, roundId, event } = task;
     const { holder, dataset } = this.member;
     const updateDigest = toHex(sha256(payload));
-    const commit = await this.#accountant.charge({ holder, dataset, planHash, roundId, attempt, event, updateDigest });
-    return { planHash, roundId, holder, attempt, payload: toBase64Url(payload), commit };
+    const charge = { holder, dataset, planHash, roundId, attempt, event, updateDigest };
+    const commitSignature = await this.#accountant.charge(charge);
+    return { planHash, roundId, holder, attempt, payload: toBase64Url(payload), commitSignature };
   }
 
   sign(update: Update): SignedBytes {
-    return signStatement(UPDATE_V1, update, this.#federation.signer(`holder-${this.member.holder}`));
+    return signAbridged(UPDATE_V1, update, this.#federation.signer(`holder-${this.member.holder}`));
   }
 
   async send(update: Update, messageId?: string): Promise<void> {
@@ -171,19 +175,19 @@ export class ScriptedHolder {
   }
 
   /** Publishes any bytes where this holder's updates go. */
-  async sendBytes(signed: SignedBytes, messageId = toHex(sha256(signed.payload))): Promise<void> {
+  async sendBytes(signed: SignedBytes, messageId = messageIdOf(sha256, signed)): Promise<void> {
     const { holder, region } = this.member;
     await publishSigned(this.#connection, { subject: SUBJECTS.update(region, holder), messageId, ...signed });
   }
 
   async decline({ planHash, roundId }: RoundOpened, reason: Decline['reason']): Promise<void> {
     const { holder, region } = this.member;
-    const signed = signStatement(
+    const signed = signAbridged(
       DECLINE_V1,
       { planHash, roundId, holder, reason },
       this.#federation.signer(`holder-${holder}`),
     );
-    const messageId = toHex(sha256(signed.payload));
+    const messageId = messageIdOf(sha256, signed);
     await publishSigned(this.#connection, { subject: SUBJECTS.decline(region, holder), messageId, ...signed });
   }
 

@@ -1,6 +1,6 @@
 import { type ByteCounts, type FederationPlan, HELPER, signMasking, SUBJECTS } from '@fedcarbon/contracts';
-import { type Sha256, type Signer, toHex } from '@fedcarbon/kernel';
-import { messageBytes } from '@fedcarbon/messaging';
+import type { Sha256, Signer } from '@fedcarbon/kernel';
+import { messageBytes, messageIdOf } from '@fedcarbon/messaging';
 import type { MaskingFactRow, MaskingRepository, NewOutboxMessage } from '@fedcarbon/persistence';
 import { membersInOrder, secureSumOf } from '@fedcarbon/round';
 import type {
@@ -35,7 +35,6 @@ export interface CoordinatorView extends CoordinatorStanding {
 }
 
 const NO_BYTES: ByteCounts = { up: 0, down: 0 };
-const HASH_DIGITS = 16;
 
 /**
  * Keeps the secure sum's coordinator (@fedcarbon/secure-sum) in the database: its facts are appended in the transaction of the step, and the messages that
@@ -140,17 +139,16 @@ export class CoordinatorTurn {
     const { plan, planHash, signer, sha256 } = this.#parts;
     if (to.length === 0) return 0;
     const signed = signMasking(planHash, message, signer);
-    const digest = toHex(sha256(signed.payload)).slice(0, HASH_DIGITS);
     const members = membersInOrder(plan);
     const [only] =
       to === 'helper' ? [HELPER] : to.length === 1 ? to.map((member) => members[member]?.holder ?? '') : [];
     // What many are to have goes to everybody at once; the others do not act on it.
     const subject = only === undefined ? SUBJECTS.maskingDownToAll : SUBJECTS.maskingDown(only);
     // A message that is sent again is a message of its own: the first one may be lost.
-    const messageId = `masking:${only ?? '_'}:${digest}:${String(this.#nowMs)}`;
+    const messageId = messageIdOf(sha256, signed, `${only ?? '_'} ${String(this.#nowMs)}`);
     this.#messages.push({ subject, messageId, ...signed });
     const holders = to === 'helper' ? 0 : only === undefined ? members.length : 1;
-    return holders * messageBytes(signed.payload.length, messageId.length);
+    return holders * messageBytes(signed.payload.length);
   }
 
   /** Whether there is anything to write. */

@@ -2,6 +2,7 @@ import { decodeIntegers, toSigned } from '@fedcarbon/codec';
 import {
   brokerUser,
   ledgerOrigin,
+  readStatement,
   ROUND_CLOSED_V1,
   type RoundClosed,
   signStatement,
@@ -11,7 +12,7 @@ import {
 } from '@fedcarbon/contracts';
 import { exportLines } from '@fedcarbon/ledger';
 import { verifyLedger, type Verification } from '@fedcarbon/ledger/verify';
-import { type BrokerConnection, connectBroker, requestSigned } from '@fedcarbon/messaging';
+import { type BrokerConnection, connectBroker, requestSigned, signedBytesOf } from '@fedcarbon/messaging';
 import {
   createDatabase,
   type Database,
@@ -118,7 +119,7 @@ export class Trial {
     this.#connections = [parts.listener];
     parts.listener.subscribe(SUBJECTS.roundClosed, {
       callback: (error, message) => {
-        if (error === null) this.announced.push(ROUND_CLOSED_V1.schema.parse(message.json()));
+        if (error === null) this.announced.push(readStatement(ROUND_CLOSED_V1, signedBytesOf(message.data).payload));
       },
     });
   }

@@ -10,16 +10,15 @@ import {
   inboxPrefix,
   ReserveReply,
   type SignedBytes,
-  SIGNATURE_HEADER,
   SUBJECTS,
 } from '@fedcarbon/contracts';
-import { toBase64Url, utf8 } from '@fedcarbon/kernel';
+import { concatBytes, utf8 } from '@fedcarbon/kernel';
 import { natsServerConfig, permissionsFor } from '@fedcarbon/messaging';
 import { PlanRepository } from '@fedcarbon/persistence';
 import { migratedDatabase } from '@fedcarbon/persistence/testing';
 import { startNats, startPostgres, type TestNats, type TestPostgres } from '@fedcarbon/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { ExampleFederation } from './example-federation.support.ts';
 
 const event = { kind: 'discreteGaussian', sigmaSquared: 128, sensitivitySquared: 2, steps: 1 } as const;
@@ -103,9 +102,7 @@ describe('privacy-accountant as a process', () => {
   });
 
   const ask = async (subject: string, { payload, signature }: SignedBytes): Promise<unknown> => {
-    const signed = headers();
-    signed.set(SIGNATURE_HEADER, toBase64Url(signature));
-    return (await holder.request(subject, payload, { headers: signed, timeout: 20_000 })).json();
+    return (await holder.request(subject, concatBytes(signature, payload), { timeout: 20_000 })).json();
   };
   const reserve = async (round: number) =>
     ReserveReply.parse(await ask(SUBJECTS.accountant(HOLDER, 'reserve'), federation.reserve(HOLDER, round)));

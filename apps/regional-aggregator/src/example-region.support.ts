@@ -7,8 +7,8 @@ import {
   embedStatement,
   ROUND_OPENED_V1,
   type RoundOpened,
+  signAbridged,
   type SignedBytes,
-  signStatement,
   SUBJECTS,
   UPDATE_V1,
   type Update,
@@ -65,13 +65,12 @@ export class ExampleRegion {
       ...{ planHash, roundId: roundIdOf(planHash, index), index, purpose: 'model', seed: '5e'.repeat(32) },
       ...roundShape(plan, 'model'),
       openedAtMs: Date.UTC(2026, 0, 1),
-      regionalDeadlineMs: plan.round.regionalDeadlineMs,
       weights: toBase64Url(new Uint8Array(64)),
     };
   }
 
   signedOpening(opened = this.opened(), signer = 'global'): SignedBytes {
-    return signStatement(ROUND_OPENED_V1, opened, this.signer(signer));
+    return signAbridged(ROUND_OPENED_V1, opened, this.signer(signer));
   }
 
   /** Packed integers, all equal to `value`. */
@@ -100,16 +99,16 @@ export class ExampleRegion {
     const updateDigest = toHex(sha256(payload));
     const key = { holder, dataset: `${holder}-data`, planHash, roundId, attempt };
     const commit = embedStatement(COMMIT_V1, { ...key, event, updateDigest, ...charge }, this.signer(accountant));
-    return { planHash, roundId, holder, attempt, payload: toBase64Url(payload), commit };
+    return { planHash, roundId, holder, attempt, payload: toBase64Url(payload), commitSignature: commit.signature };
   }
 
   signUpdate(update: Update, signer = update.holder): SignedBytes {
-    return signStatement(UPDATE_V1, update, this.signer(signer));
+    return signAbridged(UPDATE_V1, update, this.signer(signer));
   }
 
   signDecline(holder: string, reason: Decline['reason'] = 'not_trainable', opened = this.opened()): SignedBytes {
     const { planHash, roundId } = opened;
-    return signStatement(DECLINE_V1, { planHash, roundId, holder, reason }, this.signer(holder));
+    return signAbridged(DECLINE_V1, { planHash, roundId, holder, reason }, this.signer(holder));
   }
 
   /** As the broker delivers it. */

@@ -1,22 +1,21 @@
-import { type CommitStatement, type PlanMember, type RoundOpened, type Update } from '@fedcarbon/contracts';
-import { canonicalBytes, type Json } from '@fedcarbon/kernel';
+import { abridgedBytes, RECEIPT_V1, readStatement, UPDATE_V1 } from '@fedcarbon/contracts';
+import { toBase64Url } from '@fedcarbon/kernel';
 import { messageBytes } from '@fedcarbon/messaging';
+import type { RegionUpdateRow } from '@fedcarbon/persistence';
 
-const SIGNATURE_LENGTH = 86;
-const DIGEST_LENGTH = 64;
+const SIGNATURE = '-'.repeat(86);
 
-/** Bytes of the message in which a member sent this update: everything in it follows from what is stored. */
-export function updateBytes(
-  { holder, dataset }: PlanMember,
-  { planHash, roundId, event }: RoundOpened,
-  { attempt, payload }: { readonly attempt: number; readonly payload: Uint8Array },
-): number {
-  const digest = '0'.repeat(DIGEST_LENGTH);
-  const statement: CommitStatement = { holder, dataset, planHash, roundId, attempt, event, updateDigest: digest };
-  const empty: Update = {
-    ...{ planHash, roundId, holder, attempt },
-    payload: '',
-    commit: { statement, signature: '0'.repeat(SIGNATURE_LENGTH) },
-  };
-  return messageBytes(canonicalBytes(empty as unknown as Json).length + Math.ceil((payload.length * 8) / 6));
+/** Bytes of the message in which a holder sent this update: everything in it but the accountant's signature is stored. */
+export function updateBytes({
+  roundId,
+  attempt,
+  payload,
+}: Pick<RegionUpdateRow, 'roundId' | 'attempt' | 'payload'>): number {
+  const sent = { roundId, attempt, payload: toBase64Url(payload), commitSignature: SIGNATURE };
+  return messageBytes(abridgedBytes(UPDATE_V1, sent).length);
+}
+
+/** Bytes of the message in which a holder got this receipt. */
+export function receiptBytes({ receipt }: Pick<RegionUpdateRow, 'receipt'>): number {
+  return messageBytes(abridgedBytes(RECEIPT_V1, readStatement(RECEIPT_V1, receipt)).length);
 }

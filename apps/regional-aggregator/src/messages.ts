@@ -1,20 +1,19 @@
 import {
+  type AbridgedKind,
   COMMIT_V1,
   type Decline,
   DECLINE_V1,
   type FederationPlan,
   isEmbeddedSignedBy,
-  isSignedBy,
+  openAbridged,
   type PlanMember,
-  readStatement,
   type RoundOpened,
   type SignedBytes,
-  type StatementKind,
   type Update,
   UPDATE_V1,
 } from '@fedcarbon/contracts';
 import { fromBase64Url, InvalidInputError, type Sha256, toHex, type VerifySignature } from '@fedcarbon/kernel';
-import { lastIndex, roundIdOf, type Summation } from '@fedcarbon/round';
+import { roundIndex, type Summation } from '@fedcarbon/round';
 
 /** A region's place in the plan. */
 export interface RegionInPlan {
@@ -42,20 +41,6 @@ export function senderOf({ region }: RegionInPlan, subject: string): PlanMember 
   return member;
 }
 
-/** Throws InvalidInputError (`wrong_plan`, `unknown_round`) unless the plan can have such a round. */
-export function checkRoundId({ plan, planHash }: RegionInPlan, statement: { planHash: string; roundId: string }): void {
-  const { roundId } = statement;
-  if (statement.planHash !== planHash) {
-    throw new InvalidInputError(`it is under plan ${statement.planHash}, this region works under ${planHash}`, {
-      code: 'wrong_plan',
-    });
-  }
-  const index = Number(roundId.split('-')[1]);
-  if (roundId !== roundIdOf(planHash, index) || index > lastIndex(plan)) {
-    throw new InvalidInputError(`the plan has no round ${roundId}`, { code: 'unknown_round' });
-  }
-}
-
 /** An update whose sender is known. */
 export interface ReadUpdate {
   readonly statement: Update;
@@ -71,8 +56,7 @@ export function openUpdate(
   signed: SignedBytes,
   { sha256, verifySignature }: { readonly sha256: Sha256; readonly verifySignature: VerifySignature },
 ): ReadUpdate {
-  const statement = openSenders(UPDATE_V1, sender, signed, verifySignature);
-  checkRoundId(place, statement);
+  const statement = openSenders(UPDATE_V1, place, sender, signed, verifySignature);
   if (statement.attempt > MAX_ATTEMPT) {
     throw new InvalidInputError(`attempt ${String(statement.attempt)} is beyond ${String(MAX_ATTEMPT)}`);
   }
@@ -87,28 +71,18 @@ export function openDecline(
   signed: SignedBytes,
   verifySignature: VerifySignature,
 ): Decline {
-  const statement = openSenders(DECLINE_V1, sender, signed, verifySignature);
-  checkRoundId(place, statement);
-  return statement;
+  return openSenders(DECLINE_V1, place, sender, signed, verifySignature);
 }
 
-function openSenders<T extends { readonly holder: string }>(
-  kind: StatementKind<T>,
-  sender: PlanMember,
+function openSenders<S extends { readonly roundId: string }>(
+  kind: AbridgedKind<S, Pick<Update, 'planHash' | 'holder'>>,
+  { plan, planHash }: RegionInPlan,
+  { holder, publicKey }: PlanMember,
   signed: SignedBytes,
   verifySignature: VerifySignature,
-): T {
-  const statement = readStatement(kind, signed.payload);
-  if (!isSignedBy(kind, signed, fromBase64Url(sender.publicKey), verifySignature)) {
-    throw new InvalidInputError(`${kind.kind} of ${sender.holder}: the signature is not by its key`, {
-      code: 'bad_signature',
-    });
-  }
-  if (statement.holder !== sender.holder) {
-    throw new InvalidInputError(`${kind.kind}: ${sender.holder} sent it as ${statement.holder}`, {
-      code: 'wrong_sender',
-    });
-  }
+): S & Pick<Update, 'planHash' | 'holder'> {
+  const statement = openAbridged(kind, signed, () => ({ planHash, holder }), fromBase64Url(publicKey), verifySignature);
+  roundIndex(plan, planHash, statement.roundId);
   return statement;
 }
 
@@ -117,28 +91,19 @@ function openSenders<T extends { readonly holder: string }>(
  * attempt, the round's event and the digest of these very bytes.
  */
 export function problemOf(
-  { plan, planHash, summation }: RegionInPlan,
+  { plan, summation }: RegionInPlan,
   { dataset }: PlanMember,
   opened: RoundOpened,
   { statement, payload, updateDigest }: ReadUpdate,
   verifySignature: VerifySignature,
 ): string | undefined {
-  const { holder, roundId, attempt, commit } = statement;
-  const charge = commit.statement;
+  const { planHash, roundId, holder, attempt, commitSignature } = statement;
+  const commit = {
+    statement: { holder, dataset, planHash, roundId, attempt, event: opened.event, updateDigest },
+    signature: commitSignature,
+  };
   if (!isEmbeddedSignedBy(COMMIT_V1, commit, fromBase64Url(plan.keys.accountant), verifySignature)) {
-    return 'the commit is not signed by the accountant';
-  }
-  const expected = { holder, dataset, planHash, roundId, attempt, updateDigest };
-  for (const [name, value] of Object.entries(expected)) {
-    if (charge[name as keyof typeof expected] !== value) return `the commit is for another ${name}`;
-  }
-  const { event } = opened;
-  if (
-    charge.event.sigmaSquared !== event.sigmaSquared ||
-    charge.event.sensitivitySquared !== event.sensitivitySquared ||
-    charge.event.steps !== event.steps
-  ) {
-    return 'the commit is for another mechanism than the round has';
+    return 'the accountant has not signed a commit for this release';
   }
   try {
     summation.checkUpdate(opened, payload);

@@ -1,6 +1,14 @@
 import { decodeIntegers } from '@fedcarbon/codec';
-import { openStatement, RECEIPT_V1, REGIONAL_REPORT_V1, type RegionalReport, SUBJECTS } from '@fedcarbon/contracts';
+import {
+  openAbridged,
+  openStatement,
+  RECEIPT_V1,
+  REGIONAL_REPORT_V1,
+  type RegionalReport,
+  SUBJECTS,
+} from '@fedcarbon/contracts';
 import { fromBase64Url, utf8 } from '@fedcarbon/kernel';
+import { messageBytes } from '@fedcarbon/messaging';
 import { createDatabase, type Database, migrate, OutboxRepository, provisionLogin } from '@fedcarbon/persistence';
 import { sha256, verifySignature } from '@fedcarbon/service';
 import { FakeClock, testDatabase } from '@fedcarbon/testing';
@@ -54,12 +62,21 @@ describe('RegionCollector on a real Postgres', () => {
   const regionKey = () => fromBase64Url(example.place.region.publicKey);
   const messages = async () => {
     const pending = await new OutboxRepository(database.session, 'region:north').pending(1000);
-    return pending.filter(({ payload }) => new TextDecoder().decode(payload).includes(example.place.planHash));
+    return pending.filter(({ payload }) => new TextDecoder().decode(payload).includes(roundId()));
   };
   const verdicts = async () => {
+    const stored = 'SELECT holder, attempt, update_digest FROM region.update WHERE round_id = $1';
+    const updates = await database.sql.query<Record<string, string | number>>(stored, [roundId()]);
     const receipts = (await messages()).filter(({ subject }) => subject.endsWith('.receipt'));
     return receipts.map((signed) => {
-      const { holder, attempt, verdict } = openStatement(RECEIPT_V1, signed, regionKey(), verifySignature);
+      const holder = signed.subject.split('.')[3] ?? '';
+      // As the holder knows it.
+      const contextOf = (sent: { readonly attempt: number }) => {
+        const update = updates.find((row) => row['holder'] === holder && row['attempt'] === sent.attempt);
+        const updateDigest = String(update?.['update_digest']);
+        return { planHash: example.place.planHash, region: 'north', holder, updateDigest };
+      };
+      const { attempt, verdict } = openAbridged(RECEIPT_V1, signed, contextOf, regionKey(), verifySignature);
       return [holder, attempt, verdict];
     });
   };
@@ -84,7 +101,13 @@ describe('RegionCollector on a real Postgres', () => {
       code: 'bad_signature',
     });
     const other = { ...example.opened(), bits: 17 };
-    await expect(collector.onRoundOpened(example.signedOpening(other))).rejects.toMatchObject({ code: 'not_in_plan' });
+    await expect(collector.onRoundOpened(example.signedOpening(other))).rejects.toMatchObject({
+      code: 'bad_signature',
+    });
+    const beyond = { ...example.opened(), roundId: `${example.place.planHash.slice(0, 12)}-6` };
+    await expect(collector.onRoundOpened(example.signedOpening(beyond))).rejects.toMatchObject({
+      code: 'unknown_round',
+    });
     await expect(collector.onRoundOpened({ payload: utf8('{'), signature: new Uint8Array(64) })).rejects.toMatchObject({
       code: 'invalid_input',
     });
@@ -105,7 +128,10 @@ describe('RegionCollector on a real Postgres', () => {
     expect(report.participants.map(({ holder }) => holder)).toEqual(['alder', 'birch']);
     expect(report.declined.map(({ statement }) => statement.holder)).toEqual(['cedar']);
     expect(report.verdicts).toHaveLength(2);
-    expect(report.bytes.up).toBeGreaterThan(2 * 600);
+    const sent = [update('alder', { payload: example.payload(-5) }), update('birch'), decline('cedar')];
+    expect(report.bytes.up).toBe(sent.reduce((sum, { payload }) => sum + messageBytes(payload.length), 0));
+    const got = (await messages()).filter(({ subject }) => subject.startsWith('fc.v1.down.'));
+    expect(report.bytes.down).toBe(got.reduce((sum, { payload }) => sum + messageBytes(payload.length), 0));
     expect(await verdicts()).toEqual(
       expect.arrayContaining([
         ['alder', 1, 'accepted'],

@@ -1,6 +1,6 @@
 import {
-  openStatement,
-  readStatement,
+  openAbridged,
+  readAbridged,
   ROUND_OPENED_V1,
   type RoundOpened,
   type SignedBytes,
@@ -15,12 +15,11 @@ import {
   type Signer,
   type VerifySignature,
 } from '@fedcarbon/kernel';
-import { Batches } from '@fedcarbon/messaging';
+import { Batches, messageIdOf } from '@fedcarbon/messaging';
 import type { NewOutboxMessage, RegionRoundRow } from '@fedcarbon/persistence';
-import { checkRoundOpened, membersInOrder, pickClients } from '@fedcarbon/round';
+import { membersInOrder, pickClients, roundContext } from '@fedcarbon/round';
 import type { FaultPoint } from './fault-point.ts';
 import { openDecline, openUpdate, problemOf, type RegionInPlan, senderOf } from './messages.ts';
-import { taskId } from './report.ts';
 import { type Incident, settle } from './settlement.ts';
 import type { RegionStore } from './store.ts';
 
@@ -83,8 +82,8 @@ export class RegionCollector {
   async onRoundOpened(signed: SignedBytes): Promise<void> {
     const { place, store, verifySignature, sha256, clock, log, committed, faultPoint } = this.#parts;
     const { plan, planHash, region } = place;
-    const opened = openStatement(ROUND_OPENED_V1, signed, fromBase64Url(plan.keys.global), verifySignature);
-    checkRoundOpened(plan, planHash, opened);
+    const context = roundContext(plan, planHash);
+    const opened = openAbridged(ROUND_OPENED_V1, signed, context, fromBase64Url(plan.keys.global), verifySignature);
     const { roundId, seed } = opened;
     const absent = new Set(opened.absent?.map((place) => membersInOrder(plan)[place]?.holder));
     const members = region.members.map(({ holder }) => holder).filter((holder) => !absent.has(holder));
@@ -96,7 +95,7 @@ export class RegionCollector {
       task: signed.payload,
       taskSignature: signed.signature,
     };
-    const tasks = picked.map((holder) => taskMessage(round, holder));
+    const tasks = picked.map((holder) => this.#taskMessage(round, holder));
     if (!(await store.openRound(round, tasks))) return;
     this.#remember(opened);
     this.#nextLookMs = Math.min(this.#nextLookMs, deadlineAtMs);
@@ -159,7 +158,7 @@ export class RegionCollector {
     for (const round of await this.#collecting()) {
       const answered = await store.answered(round.roundId);
       for (const holder of round.picked) {
-        if (!answered.has(holder)) await store.enqueueAgain(taskMessage(round, holder));
+        if (!answered.has(holder)) await store.enqueueAgain(this.#taskMessage(round, holder));
       }
     }
     committed();
@@ -179,7 +178,8 @@ export class RegionCollector {
       if (deliveryCount < MAX_DELIVERIES_BEFORE_OPENING) throw new RoundNotOpenedError(roundId);
       throw new InvalidInputError(`round ${roundId} was never opened here`, { code: 'unknown_round' });
     }
-    return this.#remember(readStatement(ROUND_OPENED_V1, stored.task));
+    const { plan, planHash } = this.#parts.place;
+    return this.#remember(readAbridged(ROUND_OPENED_V1, stored.task, roundContext(plan, planHash)));
   }
 
   #remember(opened: RoundOpened): RoundOpened {
@@ -187,6 +187,15 @@ export class RegionCollector {
     const [oldest] = this.#opened.keys();
     if (this.#opened.size > REMEMBERED_ROUNDS && oldest !== undefined) this.#opened.delete(oldest);
     return opened;
+  }
+
+  /** The signed bytes of `round.opened`, unchanged. */
+  #taskMessage(
+    { task, taskSignature }: Pick<RegionRoundRow, 'task' | 'taskSignature'>,
+    holder: string,
+  ): NewOutboxMessage {
+    const signed = { payload: task, signature: taskSignature };
+    return { subject: SUBJECTS.task(holder), messageId: messageIdOf(this.#parts.sha256, signed, holder), ...signed };
   }
 
   /** All that came in together about one round, in one transaction under its lock. */
@@ -206,17 +215,4 @@ export class RegionCollector {
     log.info({ region, roundId }, 'round reported');
     faultPoint('reported');
   }
-}
-
-/** The signed bytes of `round.opened`, unchanged. */
-function taskMessage(
-  round: Pick<RegionRoundRow, 'roundId' | 'task' | 'taskSignature'>,
-  holder: string,
-): NewOutboxMessage {
-  return {
-    subject: SUBJECTS.task(holder),
-    messageId: taskId(round.roundId, holder),
-    payload: round.task,
-    signature: round.taskSignature,
-  };
 }

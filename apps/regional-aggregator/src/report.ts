@@ -1,6 +1,6 @@
 import {
   DECLINE_V1,
-  type PlanMember,
+  readAbridged,
   readStatement,
   RECEIPT_V1,
   type RegionalReport,
@@ -8,12 +8,9 @@ import {
 } from '@fedcarbon/contracts';
 import { toBase64Url } from '@fedcarbon/kernel';
 import { messageBytes } from '@fedcarbon/messaging';
-import { updateBytes } from './message-size.ts';
+import { receiptBytes, updateBytes } from './message-size.ts';
 import type { RegionInPlan } from './messages.ts';
 import type { Situation } from './store.ts';
-
-/** Message id of a task. */
-export const taskId = (roundId: string, holder: string): string => `task:${roundId}:${holder}`;
 
 /** What a region sends on about a round: the sum of the accepted updates, every verdict so far, and who declined. */
 export function regionalReport(
@@ -40,32 +37,19 @@ export function regionalReport(
     // Whoever sent an update after a decline takes part.
     declined: declines
       .filter(({ holder }) => !answered.has(holder))
-      .map(({ decline, signature }) => ({
-        statement: readStatement(DECLINE_V1, decline),
+      .map(({ holder, decline, signature }) => ({
+        statement: readAbridged(DECLINE_V1, decline, () => ({ planHash, holder })),
         signature: toBase64Url(signature),
       })),
-    bytes: bytesOf(region.members, opened, { round, updates, declines }),
+    bytes: bytesOf({ round, updates, declines }),
   };
 }
 
 /** Every distinct message counts once; what the broker repeats does not. */
-function bytesOf(
-  members: readonly PlanMember[],
-  opened: RoundOpened,
-  { round, updates, declines }: Situation,
-): RegionalReport['bytes'] {
+function bytesOf({ round, updates, declines }: Situation): RegionalReport['bytes'] {
   const total = (sizes: readonly number[]) => sizes.reduce((sum, size) => sum + size, 0);
   return {
-    up: total([
-      ...updates.map((update) => {
-        const member = members.find(({ holder }) => holder === update.holder);
-        return member === undefined ? 0 : updateBytes(member, opened, update);
-      }),
-      ...declines.map(({ decline }) => messageBytes(decline.length)),
-    ]),
-    down: total([
-      ...round.picked.map((holder) => messageBytes(round.task.length, taskId(round.roundId, holder).length)),
-      ...updates.map(({ receipt }) => messageBytes(receipt.length)),
-    ]),
+    up: total([...updates.map(updateBytes), ...declines.map(({ decline }) => messageBytes(decline.length))]),
+    down: round.picked.length * messageBytes(round.task.length) + total(updates.map(receiptBytes)),
   };
 }

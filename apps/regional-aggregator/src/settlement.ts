@@ -1,4 +1,6 @@
 import {
+  abridgedBytes,
+  readAbridged,
   readStatement,
   RECEIPT_V1,
   REGIONAL_REPORT_V1,
@@ -7,9 +9,17 @@ import {
   signStatement,
   SUBJECTS,
 } from '@fedcarbon/contracts';
-import { type Sha256, type Signer, toHex } from '@fedcarbon/kernel';
+import type { Sha256, Signer } from '@fedcarbon/kernel';
+import { messageIdOf } from '@fedcarbon/messaging';
 import type { DeclinedRow, NewOutboxMessage, RegionUpdateRow } from '@fedcarbon/persistence';
-import { type Answer, type RegionEffect, type RegionEvent, type RegionRound, stepRegion } from '@fedcarbon/round';
+import {
+  type Answer,
+  type RegionEffect,
+  type RegionEvent,
+  type RegionRound,
+  roundContext,
+  stepRegion,
+} from '@fedcarbon/round';
 import type { RegionInPlan } from './messages.ts';
 import { regionalReport } from './report.ts';
 import type { Settlement, Situation } from './store.ts';
@@ -88,8 +98,7 @@ class Settling {
       (row) => row.holder === holder && row.attempt === attempt && row.updateDigest === updateDigest,
     );
     if (known === undefined) return false;
-    const message = this.#receiptMessage(known);
-    this.#messages.push({ ...message, messageId: `${message.messageId}:${String(sequence)}` });
+    this.#messages.push(this.#receiptMessage(known, String(sequence)));
     return true;
   }
 
@@ -116,13 +125,14 @@ class Settling {
     this.#messages.push(this.#receiptMessage(row));
   }
 
-  #receiptMessage({ holder, receipt, receiptSignature }: RegionUpdateRow): NewOutboxMessage {
-    return {
-      subject: SUBJECTS.receipt(holder),
-      messageId: toHex(this.#parts.sha256(receipt)),
-      payload: receipt,
+  /** What is stored is the whole receipt. */
+  #receiptMessage({ holder, receipt, receiptSignature }: RegionUpdateRow, occasion?: string): NewOutboxMessage {
+    const signed = {
+      payload: abridgedBytes(RECEIPT_V1, readStatement(RECEIPT_V1, receipt)),
       signature: receiptSignature,
     };
+    const messageId = messageIdOf(this.#parts.sha256, signed, occasion);
+    return { subject: SUBJECTS.receipt(holder), messageId, ...signed };
   }
 
   finish(): Settlement {
@@ -130,7 +140,8 @@ class Settling {
     if (!this.#due) return { updates, declines, messages: this.#messages };
     const { place, signer, sha256 } = this.#parts;
     const { round } = this.#situation;
-    const statement = regionalReport(place, readStatement(ROUND_OPENED_V1, round.task), {
+    const opened = readAbridged(ROUND_OPENED_V1, round.task, roundContext(place.plan, place.planHash));
+    const statement = regionalReport(place, opened, {
       round,
       updates: [...this.#situation.updates, ...updates],
       declines: [...this.#situation.declines, ...declines],
@@ -138,7 +149,7 @@ class Settling {
     const report = signStatement(REGIONAL_REPORT_V1, statement, signer);
     const subject = SUBJECTS.regionalReport(place.region.name);
     // The global tier waits for it, the holders can wait.
-    const messages = [{ subject, messageId: toHex(sha256(report.payload)), ...report }, ...this.#messages];
+    const messages = [{ subject, messageId: messageIdOf(sha256, report), ...report }, ...this.#messages];
     return { updates, declines, report, messages };
   }
 }

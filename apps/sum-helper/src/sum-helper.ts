@@ -1,12 +1,6 @@
 import { HELPER, openMasking, signMasking, type SignedBytes, SUBJECTS } from '@fedcarbon/contracts';
-import {
-  fromBase64Url,
-  InvalidInputError,
-  type Sha256,
-  type Signer,
-  toHex,
-  type VerifySignature,
-} from '@fedcarbon/kernel';
+import { fromBase64Url, InvalidInputError, type Sha256, type Signer, type VerifySignature } from '@fedcarbon/kernel';
+import { messageIdOf } from '@fedcarbon/messaging';
 import { twoServersOf } from '@fedcarbon/round';
 import type { HelperEffect, HelperEvent, Party, SecureSumCrypto } from '@fedcarbon/secure-sum';
 import { type FactFile, type LoadedPlan, type SealingKey, SerialQueue } from '@fedcarbon/service';
@@ -76,6 +70,6 @@ export class SumHelper {
   async #answer(message: Uint8Array): Promise<void> {
     const { planHash, signer, sha256, publish } = this.#parts;
     const signed = signMasking(planHash, message, signer);
-    await publish({ subject: SUBJECTS.masking(HELPER), messageId: toHex(sha256(signed.payload)), ...signed });
+    await publish({ subject: SUBJECTS.masking(HELPER), messageId: messageIdOf(sha256, signed), ...signed });
   }
 }

@@ -2,14 +2,19 @@ import { generateKeyPairSync, sign, verify, createPublicKey } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals';
 import { InvalidInputError, type Signer, utf8, type VerifySignature } from '@fedcarbon/kernel';
 import {
+  abridgedBytes,
   COMMIT_V1,
   DECLINE_V1,
   type Decline,
   embedStatement,
   isEmbeddedSignedBy,
+  openAbridged,
+  openMasking,
   openStatement,
   readStatement,
   RECEIPT_V1,
+  signAbridged,
+  signMasking,
   signStatement,
 } from './index.ts';
 
@@ -94,5 +99,65 @@ describe('signed statements', () => {
     expect(isEmbeddedSignedBy(COMMIT_V1, travelling, signer.publicKey, verifySignature)).toBe(true);
     const changed = { ...travelling, statement: { ...statement, attempt: 2 } };
     expect(isEmbeddedSignedBy(COMMIT_V1, changed, signer.publicKey, verifySignature)).toBe(false);
+  });
+});
+
+describe('abridged statements', () => {
+  const signer = newSigner();
+  const signed = signAbridged(DECLINE_V1, decline, signer);
+  const { planHash, holder } = decline;
+  const open = (message = signed, context = { planHash, holder }) =>
+    openAbridged(DECLINE_V1, message, () => context, signer.publicKey, verifySignature);
+
+  it('travel without their context and come back whole', () => {
+    const text = `{"reason":"over_own_cap","roundId":"${decline.roundId}"}`;
+    expect(new TextDecoder().decode(signed.payload)).toBe(text);
+    expect(abridgedBytes(DECLINE_V1, decline)).toEqual(signed.payload);
+    expect(open()).toEqual(decline);
+  });
+
+  it('carry the signature of the whole, so that they can be embedded as such', () => {
+    expect(signed.signature).toEqual(signStatement(DECLINE_V1, decline, signer).signature);
+  });
+
+  it('are refused in any other context, under another key, as another kind, and after any change', () => {
+    for (const other of [
+      { planHash: 'cd'.repeat(32), holder },
+      { planHash, holder: 'france-02' },
+    ]) {
+      expect(() => open(signed, other)).toThrow(/not by the expected key/);
+    }
+    expect(() => open(signAbridged(DECLINE_V1, decline, newSigner()))).toThrow(/not by the expected key/);
+    expect(() => open(signAbridged({ ...DECLINE_V1, version: 2 }, decline, signer))).toThrow(/not by the expected key/);
+    const later = abridgedBytes(DECLINE_V1, { ...decline, roundId: `${hash.slice(0, 12)}-4` });
+    expect(() => open({ ...signed, payload: later })).toThrow(/not by the expected key/);
+  });
+
+  it('may not repeat their context, and are refused when only what travels was signed', () => {
+    expect(() => open(signStatement(DECLINE_V1, decline, signer))).toThrow(/holder/);
+    const { reason, roundId } = decline;
+    const { signature } = signStatement({ ...DECLINE_V1, schema: DECLINE_V1.sent }, { reason, roundId }, signer);
+    expect(() => open({ ...signed, signature })).toThrow(/not by the expected key/);
+  });
+});
+
+describe('messages of the secure sum', () => {
+  const signer = newSigner();
+  const message = Uint8Array.of(1, 2, 3);
+  const signed = signMasking(hash, message, signer);
+
+  it('travel as they are', () => {
+    expect(signed.payload).toEqual(message);
+    expect(openMasking(hash, signed, signer.publicKey, verifySignature)).toEqual(message);
+  });
+
+  it('are refused under another plan or key, and after any change', () => {
+    for (const [planHash, changed, key] of [
+      ['cd'.repeat(32), signed, signer.publicKey],
+      [hash, signed, newSigner().publicKey],
+      [hash, { ...signed, payload: Uint8Array.of(1, 2, 4) }, signer.publicKey],
+    ] as const) {
+      expect(() => openMasking(planHash, changed, key, verifySignature)).toThrow(/not by the expected key/);
+    }
   });
 });

@@ -21,15 +21,12 @@ export interface StatementKind<T> {
   readonly schema: z.ZodType<T>;
 }
 
-/** Canonical bytes of a statement and the Ed25519 signature over them. On the wire: the payload, and the header `SIGNATURE_HEADER`. */
+/** What travels of a statement, and the Ed25519 signature over it, or over the whole of an abridged one. A message is the signature, then the payload. */
 export interface SignedBytes {
   readonly payload: Uint8Array;
   /** 64 bytes. */
   readonly signature: Uint8Array;
 }
-
-/** Broker header that carries the signature of the payload, as base64url. */
-export const SIGNATURE_HEADER = 'Fc-Signature';
 
 /** Declares a kind of statement. */
 export function statementKind<T>(kind: string, version: number, schema: z.ZodType<T>): StatementKind<T> {
@@ -83,11 +80,72 @@ export function openStatement<T>(
   verify: VerifySignature,
 ): T {
   const statement = readStatement(kind, signed.payload);
-  if (!isSignedBy(kind, signed, publicKey, verify)) {
-    throw new InvalidInputError(`${kind.kind} v${String(kind.version)}: the signature is not by the expected key`, {
-      code: 'bad_signature',
-    });
-  }
+  requireSigned(kind, signed, publicKey, verify);
+  return statement;
+}
+
+function requireSigned(
+  kind: StatementKind<unknown>,
+  signed: SignedBytes,
+  publicKey: Uint8Array,
+  verify: VerifySignature,
+): void {
+  if (isSignedBy(kind, signed, publicKey, verify)) return;
+  throw new InvalidInputError(`${kind.kind} v${String(kind.version)}: the signature is not by the expected key`, {
+    code: 'bad_signature',
+  });
+}
+
+/**
+ * A kind of statement of which only the members S travel. The others, C, are context that its reader has anyway. Signed is the whole statement, so a message is
+ * bound to its context as if it repeated it, and verifies in no other.
+ */
+export interface AbridgedKind<S, C> extends StatementKind<S & C> {
+  readonly sent: z.ZodType<S> & { readonly shape: object };
+}
+
+/** Declares a kind of statement of which only `sent` travels. */
+export function abridgedKind<S, T extends S>(
+  kind: string,
+  version: number,
+  schema: z.ZodType<T>,
+  sent: AbridgedKind<S, unknown>['sent'],
+): AbridgedKind<S, Omit<T, keyof S>> {
+  return { kind, version, schema: schema as z.ZodType<S & Omit<T, keyof S>>, sent };
+}
+
+/** What travels of a statement: canonical bytes (RFC 8785) of the members that are not context. */
+export function abridgedBytes<T extends object>({ sent }: AbridgedKind<T, unknown>, statement: T): Uint8Array {
+  const members = Object.entries(statement).filter(([name]) => Object.hasOwn(sent.shape, name));
+  return canonicalBytes(Object.fromEntries(members) as Json);
+}
+
+/** Signs the whole statement; the payload is what travels of it. Throws as `signStatement` does. */
+export function signAbridged<S extends object, C>(
+  kind: AbridgedKind<S, C>,
+  statement: S & C,
+  signer: Signer,
+): SignedBytes {
+  const { signature } = signStatement(kind, statement, signer);
+  return { payload: abridgedBytes(kind, statement), signature };
+}
+
+/** The whole of an abridged statement, whose signature is NOT looked at. Throws as `readStatement` and `contextOf` do. */
+export function readAbridged<S, C>(kind: AbridgedKind<S, C>, payload: Uint8Array, contextOf: (sent: S) => C): S & C {
+  const sent = readStatement({ ...kind, schema: kind.sent }, payload);
+  return { ...sent, ...contextOf(sent) };
+}
+
+/** Reads an abridged statement and checks that `publicKey` signed the whole. Throws InvalidInputError (`bad_signature`) when it did not. */
+export function openAbridged<S, C>(
+  kind: AbridgedKind<S, C>,
+  { payload, signature }: SignedBytes,
+  contextOf: (sent: S) => C,
+  publicKey: Uint8Array,
+  verify: VerifySignature,
+): S & C {
+  const statement = readAbridged(kind, payload, contextOf);
+  requireSigned(kind, { payload: canonicalBytes(statement as Json), signature }, publicKey, verify);
   return statement;
 }
 

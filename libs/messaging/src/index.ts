@@ -14,5 +14,5 @@ export { type BrokerRights, type BrokerService, permissionsFor } from './permiss
 export { type OutgoingMessage, publishSigned, requestSigned } from './publish.ts';
 export { REQUEST_REPLY, RequestServer, type RequestServerOptions, type SignedRequest } from './request-server.ts';
 export { type BrokerUser, natsServerConfig } from './server-config.ts';
-export { messageBytes } from './signed-message.ts';
+export { messageBytes, messageIdOf, signedBytesOf } from './signed-message.ts';
 export { consumersOf, ensureStreams, type Federation, keepStreams } from './streams.ts';

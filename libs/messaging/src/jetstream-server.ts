@@ -177,7 +177,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy {
     const delivery: Delivery = {
       owner,
       subject: message.subject,
-      ...signedBytesOf(message),
+      ...signedBytesOf(message.data),
       deliveryCount: message.info.deliveryCount,
       sequence: message.seq,
     };

@@ -2,7 +2,7 @@ import type { SignedBytes } from '@fedcarbon/contracts';
 import { jetstream } from '@nats-io/jetstream';
 import { type BrokerConnection, whileConnected } from './connection.ts';
 import { brokerError } from './errors.ts';
-import { signatureHeaders } from './signed-message.ts';
+import { bodyOf } from './signed-message.ts';
 
 /** A signed statement on its way to a stream. */
 export interface OutgoingMessage extends SignedBytes {
@@ -22,9 +22,8 @@ export async function publishSigned(
 ): Promise<{ readonly duplicate: boolean }> {
   try {
     const { duplicate } = await whileConnected(connection, () =>
-      jetstream(connection).publish(message.subject, message.payload, {
+      jetstream(connection).publish(message.subject, bodyOf(message), {
         msgID: message.messageId,
-        headers: signatureHeaders(message),
         timeout: timeoutMs,
       }),
     );
@@ -46,7 +45,7 @@ export async function requestSigned(
 ): Promise<Uint8Array> {
   try {
     const reply = await whileConnected(connection, () =>
-      connection.request(subject, signed.payload, { timeout: timeoutMs, headers: signatureHeaders(signed) }),
+      connection.request(subject, bodyOf(signed), { timeout: timeoutMs }),
     );
     return reply.data;
   } catch (error) {

@@ -86,7 +86,7 @@ export class RequestServer extends Server implements CustomTransportStrategy {
 
   async #answer(handler: Parameters<typeof runHandler>[0], message: Msg): Promise<void> {
     const { owner, logger } = this.#options;
-    const request: SignedRequest = { owner, subject: message.subject, ...signedBytesOf(message) };
+    const request: SignedRequest = { owner, subject: message.subject, ...signedBytesOf(message.data) };
     let reply: unknown;
     try {
       reply = await runHandler(handler, request);

@@ -1,42 +1,30 @@
-import { SIGNATURE_HEADER, type SignedBytes } from '@fedcarbon/contracts';
-import { fromBase64Url, InvalidInputError, toBase64Url } from '@fedcarbon/kernel';
-import { type MsgHdrs, headers } from '@nats-io/nats-core';
+import type { SignedBytes } from '@fedcarbon/contracts';
+import { concatBytes, type Sha256, toBase64Url, utf8 } from '@fedcarbon/kernel';
 
-/** Headers that carry the signature of a payload. */
-export function signatureHeaders(signed: SignedBytes): MsgHdrs {
-  const result = headers();
-  result.set(SIGNATURE_HEADER, toBase64Url(signed.signature));
-  return result;
+const SIGNATURE_BYTES = 64;
+const MESSAGE_ID_BYTES = 16;
+const MESSAGE_ID_LENGTH = 22;
+
+/** Body of a message: the signature, then what travels under it. */
+export function bodyOf({ payload, signature }: SignedBytes): Uint8Array {
+  return concatBytes(signature, payload);
 }
 
-/** Payload and signature of a message. A missing or malformed signature is empty, which verifies under no key. */
-export function signedBytesOf(message: {
-  readonly data: Uint8Array;
-  readonly headers?: MsgHdrs | undefined;
-}): SignedBytes {
-  return { payload: message.data, signature: signatureIn(message.headers?.get(SIGNATURE_HEADER) ?? '') };
+/** Signature and payload in the body of a message. A signature that is cut short verifies under no key. */
+export function signedBytesOf(body: Uint8Array): SignedBytes {
+  return { payload: body.subarray(SIGNATURE_BYTES), signature: body.subarray(0, SIGNATURE_BYTES) };
 }
 
-function signatureIn(text: string): Uint8Array {
-  try {
-    return fromBase64Url(text);
-  } catch (error) {
-    if (error instanceof InvalidInputError) return new Uint8Array();
-    throw error;
-  }
+/**
+ * Id of a message, by which its stream knows it again: 128 bits of SHA-256, as base64url. The same message has the same id; where the same one is meant to
+ * arrive several times, `occasion` (one line of text) tells them apart.
+ */
+export function messageIdOf(sha256: Sha256, signed: SignedBytes, occasion = ''): string {
+  return toBase64Url(sha256(concatBytes(utf8(`${occasion}\n`), bodyOf(signed))).subarray(0, MESSAGE_ID_BYTES));
 }
 
-const SIGNATURE_LENGTH = 86;
-const DIGEST_LENGTH = 64;
-
-/** Bytes of a signed message: its body and its headers (version line, message id, signature, empty line), without the transport below. */
-export function messageBytes(bodyBytes: number, messageIdLength = DIGEST_LENGTH): number {
-  const header = (name: string, valueLength: number) => name.length + 2 + valueLength + 2;
-  return (
-    bodyBytes +
-    'NATS/1.0\r\n'.length +
-    header('Nats-Msg-Id', messageIdLength) +
-    header(SIGNATURE_HEADER, SIGNATURE_LENGTH) +
-    '\r\n'.length
-  );
+/** Bytes of a message: its body and its headers (version line, message id, empty line), without the transport below. */
+export function messageBytes(payloadBytes: number): number {
+  const headers = `NATS/1.0\r\nNats-Msg-Id: ${'-'.repeat(MESSAGE_ID_LENGTH)}\r\n\r\n`;
+  return headers.length + SIGNATURE_BYTES + payloadBytes;
 }

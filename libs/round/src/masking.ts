@@ -9,7 +9,7 @@ import {
   type SumShape,
   twoServers,
 } from '@fedcarbon/secure-sum';
-import { roundShape } from './recipe.ts';
+import { lastIndex, roundShape } from './recipe.ts';
 
 /** A plan has one block: it covers every round that the plan can have. */
 const BLOCK_NUMBER = 0;
@@ -59,11 +59,6 @@ export function twoServersOf(plan: FederationPlan, planHash: string, sha256: Sha
   const { publicKey, sealingKey } = secureSum.helper;
   const block = maskingBlock(plan, planHash, sha256);
   return { sum: twoServers(block, fromBase64Url(sealingKey)), publicKey: fromBase64Url(publicKey) };
-}
-
-/** Largest index that a round of the plan can have: model rounds, spare ones included, and the benchmarks. */
-export function lastIndex({ recipe }: FederationPlan): number {
-  return recipe.rounds + recipe.spareRounds + 1;
 }
 
 /** What a masked message of the plan's `index`-th round looks like: the secure sum counts rounds from 0, the plan from 1. */

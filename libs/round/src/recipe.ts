@@ -1,5 +1,5 @@
 import { decodeIntegers, encodedLength, toSigned } from '@fedcarbon/codec';
-import type { FederationPlan, MechanismEvent, Purpose, RoundOpened } from '@fedcarbon/contracts';
+import type { FederationPlan, MechanismEvent, Purpose } from '@fedcarbon/contracts';
 import { InvalidInputError } from '@fedcarbon/kernel';
 import { advance, type GamState, initialState } from '@fedcarbon/learning';
 
@@ -36,29 +36,26 @@ export function roundIdOf(planHash: string, index: number): string {
   return `${planHash.slice(0, 12)}-${String(index)}`;
 }
 
-/** Throws InvalidInputError, saying what differs, unless an opened round is one that the plan prescribes. */
-export function checkRoundOpened(plan: FederationPlan, planHash: string, opened: RoundOpened): void {
-  const shape = roundShape(plan, opened.purpose);
-  const differ = (what: string, found: unknown, expected: unknown): never => {
-    throw new InvalidInputError(
-      `round ${opened.roundId}: ${what} is ${JSON.stringify(found)}, the plan says ${JSON.stringify(expected)}`,
-      { code: 'not_in_plan' },
-    );
-  };
-  if (opened.planHash !== planHash) differ('the plan hash', opened.planHash, planHash);
-  if (opened.roundId !== roundIdOf(planHash, opened.index)) {
-    differ('the round id', opened.roundId, roundIdOf(planHash, opened.index));
+/** The index in a round's id. Throws InvalidInputError (`unknown_round`) unless the plan can have such a round. */
+export function roundIndex(plan: FederationPlan, planHash: string, roundId: string): number {
+  const index = Number(roundId.split('-')[1]);
+  if (roundId !== roundIdOf(planHash, index) || index > lastIndex(plan)) {
+    throw new InvalidInputError(`plan ${planHash} has no round ${roundId}`, { code: 'unknown_round' });
   }
-  const { event } = shape;
-  if (
-    opened.event.sigmaSquared !== event.sigmaSquared ||
-    opened.event.sensitivitySquared !== event.sensitivitySquared ||
-    opened.event.steps !== event.steps
-  ) {
-    differ('the mechanism', opened.event, event);
-  }
-  if (opened.bits !== shape.bits) differ('the width', opened.bits, shape.bits);
-  if (opened.length !== shape.length) differ('the length', opened.length, shape.length);
+  return index;
+}
+
+/** Largest index that a round of the plan can have: model rounds, spare ones included, and the benchmarks. */
+export function lastIndex({ recipe }: FederationPlan): number {
+  return recipe.rounds + recipe.spareRounds + 1;
+}
+
+/** What `round.opened` leaves to the plan, for its reader. A round that was signed as anything else verifies under no key. Throws as `roundIndex` does. */
+export function roundContext(plan: FederationPlan, planHash: string) {
+  return ({ roundId, purpose }: { readonly roundId: string; readonly purpose: Purpose }) => ({
+    ...{ planHash, index: roundIndex(plan, planHash, roundId) },
+    ...roundShape(plan, purpose),
+  });
 }
 
 /** Throws InvalidInputError unless `payload` holds integers of this shape, and nothing else. */

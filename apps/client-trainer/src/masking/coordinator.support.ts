@@ -1,5 +1,5 @@
-import { fromBase64Url, InvalidInputError, toHex } from '@fedcarbon/kernel';
-import { openMasking, readStatement, signMasking, UPDATE_V1 } from '@fedcarbon/contracts';
+import { fromBase64Url, InvalidInputError } from '@fedcarbon/kernel';
+import { type MechanismEvent, openMasking, signMasking } from '@fedcarbon/contracts';
 import { type Residues, toSigned } from '@fedcarbon/codec';
 import { maskingBlock, membersInOrder, roundShape, secureSumOf, sumShape } from '@fedcarbon/round';
 import {
@@ -37,11 +37,13 @@ export class TestCoordinator {
   readonly #read = new Map<string, number>();
   readonly #down: { readonly holder: string; readonly message: Uint8Array }[] = [];
   readonly #masked = new Map<number, Uint8Array>();
+  #event: MechanismEvent;
 
   constructor(federation: TestFederation, sites: ReadonlyMap<string, Site>) {
     const { plan, planHash, keys } = federation;
     this.#federation = federation;
     this.#sites = sites;
+    this.#event = plan.recipe.event;
     this.#holders = membersInOrder(plan).map(({ holder }) => holder);
     this.block = maskingBlock(plan, planHash, sha256);
     const dependencies = { crypto: secureSumCrypto, signer: keys.global };
@@ -59,7 +61,8 @@ export class TestCoordinator {
   /** Takes every site through a round; `absent` ones get no task. */
   async round(index: number, purpose: Purpose = 'model', absent: readonly string[] = []): Promise<Outcome | undefined> {
     const { plan } = this.#federation;
-    const { length, bits } = roundShape(plan, purpose);
+    const { event, length, bits } = roundShape(plan, purpose);
+    this.#event = event;
     this.step({ type: 'open', round: index - 1, length, bits });
     const task = this.#federation.open(index, { purpose });
     for (const [holder, site] of this.#sites) {
@@ -125,13 +128,12 @@ export class TestCoordinator {
         if (sent.subject === `fc.v1.masking.${holder}`) {
           const message = openMasking(planHash, sent, key, verifySignature);
           this.step({ type: 'message', from, message });
-        } else if (sent.subject.endsWith('.update')) {
-          const { payload, commit } = readStatement(UPDATE_V1, sent.payload);
-          const message = fromBase64Url(payload);
-          if (toHex(sha256(message)) !== commit.statement.updateDigest) throw new Error('not the charged bytes');
-          this.#masked.set(from, message);
         }
       }
+      const update = fresh.some(({ subject }) => subject.endsWith('.update')) ? site.updates().at(-1) : undefined;
+      if (update === undefined) continue;
+      if (!site.isCharged(update, this.#event)) throw new Error('not the charged bytes');
+      this.#masked.set(from, fromBase64Url(update.payload));
     }
   }
 

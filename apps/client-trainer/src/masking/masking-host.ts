@@ -1,13 +1,7 @@
 import { openMasking, signMasking, type SignedBytes, SUBJECTS } from '@fedcarbon/contracts';
-import {
-  fromBase64Url,
-  InvalidInputError,
-  type RandomSource,
-  type Sha256,
-  type Signer,
-  toHex,
-} from '@fedcarbon/kernel';
+import { fromBase64Url, InvalidInputError, type RandomSource, type Sha256, type Signer } from '@fedcarbon/kernel';
 import type { VerifySignature } from '@fedcarbon/kernel';
+import { messageIdOf } from '@fedcarbon/messaging';
 import { memberIndex, secureSumOf } from '@fedcarbon/round';
 import type { ClientEffect, ClientEvent, ClientParty, SecureSumCrypto } from '@fedcarbon/secure-sum';
 import { type FactFile, SerialQueue } from '@fedcarbon/service';
@@ -135,12 +129,11 @@ export class MaskingHost {
   }
 
   /** The same message of a holder has the same id, so that the broker stores it once; a repetition that is meant to arrive again has another. */
-  async #send({ kind, message }: Send, repetition = ''): Promise<void> {
+  async #send({ kind, message }: Send, repetition?: string): Promise<void> {
     const { membership, link, signer, sha256, log } = this.#parts;
     const { planHash, member } = membership;
     const signed = signMasking(planHash, message, signer);
-    const id = `${member.holder}:${toHex(sha256(signed.payload))}`;
-    await link.publish(SUBJECTS.masking(member.holder), signed, repetition === '' ? id : `${id}-${repetition}`);
+    await link.publish(SUBJECTS.masking(member.holder), signed, messageIdOf(sha256, signed, repetition));
     log.info({ kind, bytes: signed.payload.length }, 'masking message sent');
   }
 }

@@ -8,9 +8,12 @@ import {
   RoundId,
   Sha256Hex,
 } from '../../primitives.ts';
-import { statementKind } from '../../signed.ts';
+import { abridgedKind } from '../../signed.ts';
 
-/** global-aggregator -> regions -> holders (the same bytes all the way): a round is open. Signed by `plan.keys.global`. */
+/**
+ * global-aggregator -> regions -> holders (the same bytes all the way): a round is open. Signed by `plan.keys.global`. What follows from the plan and the
+ * round's id does not travel (`roundContext` of @fedcarbon/round).
+ */
 export const RoundOpened = z.strictObject({
   planHash: Sha256Hex,
   roundId: RoundId,
@@ -32,8 +35,6 @@ export const RoundOpened = z.strictObject({
   absent: z.array(NonNegativeInt).min(1).optional(),
   /** Milliseconds since the epoch. */
   openedAtMs: PositiveInt,
-  /** From `openedAtMs`; afterwards a region forwards what it has. */
-  regionalDeadlineMs: PositiveInt,
   /**
    * Little-endian float64, one for each weight of the model, base64url. For purpose `model` the current iterate; for `benchmarks`, which comes when training
    * is over, the published model, and empty when no round has released one.
@@ -41,4 +42,9 @@ export const RoundOpened = z.strictObject({
   weights: Base64Url,
 });
 export type RoundOpened = z.infer<typeof RoundOpened>;
-export const ROUND_OPENED_V1 = statementKind('round-opened', 1, RoundOpened);
+export const ROUND_OPENED_V1 = abridgedKind(
+  'round-opened',
+  1,
+  RoundOpened,
+  RoundOpened.omit({ planHash: true, index: true, event: true, bits: true, length: true }),
+);

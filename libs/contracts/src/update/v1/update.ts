@@ -1,20 +1,19 @@
 import { z } from 'zod';
-import { CommitStatement } from '../../accountant/v1/accountant.ts';
-import { Base64Url, Name, PositiveInt, RoundId, Sha256Hex } from '../../primitives.ts';
-import { embedded, statementKind } from '../../signed.ts';
+import { Base64Url, Name, PositiveInt, RoundId, Sha256Hex, Signature } from '../../primitives.ts';
+import { abridgedKind } from '../../signed.ts';
 
-/** holder -> region: a noised update and the accountant's commit that allows its release. Signed by the holder. */
+/** holder -> region: a noised update and the accountant's leave to release it. Signed by the holder. Plan and holder do not travel. */
 export const Update = z.strictObject({
   planHash: Sha256Hex,
   roundId: RoundId,
   holder: Name,
   attempt: PositiveInt,
   /**
-   * Packed integers (@fedcarbon/codec, v1); under trust `distributed` the masked message of @fedcarbon/secure-sum. The commit's `updateDigest` is the
-   * SHA-256 of these bytes.
+   * Packed integers (@fedcarbon/codec, v1); under trust `distributed` the masked message of @fedcarbon/secure-sum.
    */
   payload: Base64Url,
-  commit: embedded(CommitStatement),
+  /** The accountant's, over the `CommitStatement` of this attempt: its members are the round's event, the SHA-256 of `payload`, and what is known of the holder. */
+  commitSignature: Signature,
 });
 export type Update = z.infer<typeof Update>;
-export const UPDATE_V1 = statementKind('update', 1, Update);
+export const UPDATE_V1 = abridgedKind('update', 1, Update, Update.omit({ planHash: true, holder: true }));
