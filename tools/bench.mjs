@@ -1,7 +1,8 @@
-// `npm run bench [-- rounds|local|accountant ...]`: speed of what a federation waits for, as a table, on this machine, at this moment. Real processes, a real
+// `npm run bench [-- rounds|local|accountant|masking ...]`: speed of what a federation waits for, as a table, on this machine, at this moment. Real processes, a real
 // broker and a real database that flush to disk. Figures depend on what else the machine does; compare runs made one after the other.
 import { startPostgres, resolveStack } from '@fedcarbon/stack';
 import { migrate } from '@fedcarbon/persistence';
+import { secureSumCrypto } from '@fedcarbon/service';
 import autocannon from 'autocannon';
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -14,6 +15,7 @@ const PARTS = {
   rounds: () => benchFederation('ecebd-20', '<= 500 ms', true),
   local: () => benchFederation('ecebd-20-local', '<= 400 ms', false),
   accountant: benchReservations,
+  masking: benchSecureSum,
 };
 const chosen = process.argv.slice(2);
 const unknown = chosen.filter((name) => !(name in PARTS));
@@ -99,5 +101,31 @@ async function benchReservations() {
   } finally {
     await postgres.stop();
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * The secure sum with all of its clients in one thread, with the services' cryptography and without a broker: one set-up and 25 rounds. With 500 clients,
+ * rounds that have not begun after three minutes are extrapolated.
+ */
+async function benchSecureSum() {
+  await import('./ts.mjs');
+  const { benchMasking } = await import('../libs/secure-sum/src/masking-bench.support.ts');
+  for (const clients of [20, 50, 100, 200, 500]) {
+    const mostSeconds = clients > 200 ? 180 : Infinity;
+    const figures = benchMasking(clients, secureSumCrypto, mostSeconds);
+    const { setup, round, roundsRun } = figures;
+    const { degree = clients - 1 } = figures.graph;
+    row(`${clients} clients with ${degree} neighbours: masks of one`, `${round.masks}`);
+    row('  shares', `${round.shares}`);
+    row('  signatures verified', `${round.signatures}`);
+    row('  bytes up, with a 25th of the set-up', `${Math.round(round.bytesUp + setup.bytesUp / 25)} B`);
+    row('  bytes down', `${Math.round(round.bytesDown + setup.bytesDown / 25)} B`);
+    row('  CPU per client and round', `${round.clientMs.toFixed(1)} ms`, clients === 50 ? '<= 10 ms' : '');
+    row('  CPU of the coordinator, per round', `${Math.round(round.coordinatorMs)} ms`);
+    row('  CPU per client in the set-up', `${Math.round(setup.clientMs)} ms`);
+    row('  set-up and 25 rounds, CPU of all', `${figures.cpuSeconds.toFixed(1)} s`);
+    const ran = roundsRun === 25 ? 'all run' : `${roundsRun} run, the others extrapolated`;
+    row(`  by the clock (${ran})`, `${figures.wallSeconds.toFixed(1)} s`, clients === 200 ? '<= 60 s' : '');
   }
 }

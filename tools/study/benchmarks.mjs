@@ -1,28 +1,31 @@
-// `npm run study:benchmarks [-- --plan NAME] [--draws N] [--share S] [--method M] [--estimate E] [--segment MARGIN=GROUP]
-// [--outcomes O]`: how far released percentiles lie from the empirical ones, and how often their intervals cover them, over N noise draws. The empirical figures are known here only because a simulation holds all records.
+// `npm run study:benchmarks [-- --plan NAME] [--draws N] [--share S] [--method M] [--estimate E] [--segment MARGIN=GROUP] [--outcomes O]`: how far released percentiles
+// lie from the empirical ones, and how often their intervals cover them, over N noise draws. The empirical figures are known here only because a simulation
+// holds all records.
 import { estimatePercentiles, OTHER_GROUP, outcomeRange, reconcile } from '@fedcarbon/benchmark';
 import { noiseSdOfSum } from '@fedcarbon/round';
 import { SeededRandom, simulateStock } from '@fedcarbon/stock';
 import { parseArgs } from 'node:util';
 import { loadFederation, quantile, releaseOnce, summary } from './federation.mjs';
 
-/** Other histograms of all records than the plan's, made of the edges of its groups' histograms. */
+// Steps of 100 kgCO2e/m2 over 50 years, wider at the ends.
+const EDGES = [2, 6, 8, 10, 12, 14, 16, 18, 22];
+const PAIRS = [2, 8, 12, 16, 22];
+/** Other histograms of all ECEBD records than the plan's. */
 const METHODS = {
-  flat: (edges) => [edges],
-  // Halved as long as it can be: Hay et al. 2010 with b = 2.
-  tree: (edges) => (edges.length > 3 ? [edges, ...METHODS.tree(edges.filter((_, i) => i % 2 === 0))] : [edges]),
-  'tree of two levels': (edges) => METHODS.tree(edges).slice(0, 2),
+  flat: [EDGES],
+  // Hay et al. 2010 with b = 2.
+  'tree of two levels': [EDGES, PAIRS],
+  tree: [EDGES, PAIRS, [2, 12, 22]],
   // The records below and above each edge: cumulative counts.
-  prefix: (edges) => edges.slice(1, -1).map((edge) => [edges[0], edge, edges.at(-1)]),
+  prefix: EDGES.slice(1, -1).map((edge) => [2, edge, 22]),
 };
+/** Three types of building; most are of the second. */
+const TYPES = [{ mean: 8, sd: 1.2 }, ...Array(3).fill({ mean: 12, sd: 1.6 }), { mean: 16, sd: 2 }];
 /** Stocks to choose a method on, so that it can be reported on the plan's own: other outcomes for its records, at seven places in the range. */
 const OUTCOMES = {
   lognormal: (count, random) => Array.from({ length: count }, () => 11.5 * random.lognormal(0.3)),
   mixture: (count, random) =>
-    Array.from(
-      { length: count },
-      (_, i) => [8, 12, 12, 12, 16][i % 5] + [1.2, 1.6, 1.6, 1.6, 2][i % 5] * random.normal(),
-    ),
+    Array.from({ length: count }, (_, i) => TYPES[i % 5].mean + TYPES[i % 5].sd * random.normal()),
   simulated: (records) =>
     simulateStock({ records, seed: 42 }).map(({ outcomes }) => outcomes.embodiedCarbonKgCo2ePerM2PerYear),
 };
@@ -42,10 +45,16 @@ const { values: options } = parseArgs({
     outcomes: { type: 'string' },
   },
 });
+/** What an option names; undefined without the option. */
+function chosen(choices, option) {
+  const name = options[option];
+  if (name === undefined || Object.hasOwn(choices, name)) return choices[name];
+  throw new Error(`--${option}: there are ${Object.keys(choices).join(', ')}; found "${name}"`);
+}
 const draws = Number(options.draws);
 const federation = await loadFederation(options.plan, {
   benchmarksShare: options.share && Number(options.share),
-  wholeEdges: options.method && METHODS[options.method],
+  wholeEdges: chosen(METHODS, 'method'),
 });
 const { plan, holders, stock } = federation;
 const { layout, nominalRecords, confidence, maxRelativeHalfWidth } = plan.benchmarks;
@@ -53,7 +62,7 @@ const noiseSd = noiseSdOfSum(plan, 'benchmarks', holders.length);
 const whole = layout.margins.find(({ groups }) => groups.length === 1);
 const [margin, group] = options.segment?.split('=') ?? [whole.name, whole.groups[0]];
 const segment = { margin, group };
-const others = options.outcomes && OUTCOMES[options.outcomes](federation.rows.flat().length, new SeededRandom(1));
+const others = chosen(OUTCOMES, 'outcomes')?.(federation.rows.flat().length, new SeededRandom(1));
 
 /** The records of all holders in one draw. */
 function rowsOf(draw) {
@@ -93,13 +102,16 @@ function interpolate(noisyCounts) {
   });
 }
 
-const estimate = {
-  posterior: (noisyCounts) =>
-    estimatePercentiles({
-      ...{ layout, noisyCounts, noiseSd, nominalRecords, segment, confidence, maxRelativeHalfWidth },
-    }).percentiles,
-  interpolation: interpolate,
-}[options.estimate];
+const estimate = chosen(
+  {
+    posterior: (noisyCounts) =>
+      estimatePercentiles({
+        ...{ layout, noisyCounts, noiseSd, nominalRecords, segment, confidence, maxRelativeHalfWidth },
+      }).percentiles,
+    interpolation: interpolate,
+  },
+  'estimate',
+);
 
 console.log(`${options.plan}: ${options.outcomes ? `outcomes ${options.outcomes}` : stock.provenance}`);
 console.log(

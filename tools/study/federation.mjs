@@ -4,15 +4,7 @@ import { decodeIntegers, encodeIntegers, sumModulo, toSigned } from '@fedcarbon/
 import { countRecords } from '@fedcarbon/benchmark';
 import { loadStock } from '@fedcarbon/datasets';
 import { advance, finalWeights, gamShape, initialState, localSum, metrics, predict } from '@fedcarbon/learning';
-import {
-  benchmarkLayout,
-  encodeStock,
-  histogramRows,
-  parsePlanFile,
-  partitionSpec,
-  resolvePlan,
-  stockView,
-} from '@fedcarbon/plan';
+import { encodeStock, histogramRows, parsePlanFile, partitionSpec, resolvePlan, stockView } from '@fedcarbon/plan';
 import { DiscreteGaussianSampler } from '@fedcarbon/privacy';
 import { roundShape, roundShare } from '@fedcarbon/round';
 import { cryptoRandom } from '@fedcarbon/service';
@@ -25,7 +17,7 @@ export const checkout = join(import.meta.dirname, '../..');
 
 /**
  * A plan with its holders' records, as `npm start` would split them. Instead of the plan's: `benchmarksShare`, share of mu^2 for the benchmarks;
- * `wholeEdges`, gives the histograms of all records for the edges of the groups'.
+ * `wholeEdges`, edges of each histogram of all records.
  */
 export async function loadFederation(name, { benchmarksShare, wholeEdges } = {}) {
   const source = `federations/${name}.yaml`;
@@ -33,6 +25,7 @@ export async function loadFederation(name, { benchmarksShare, wholeEdges } = {})
   if (benchmarksShare !== undefined) {
     written.privacy.budgetShares = { model: 1 - benchmarksShare, benchmarks: benchmarksShare };
   }
+  if (wholeEdges !== undefined) written.benchmarks.wholeEdges = wholeEdges;
   const file = parsePlanFile(written, source);
   const stock = await loadStock(file.stock.source, {
     dataDir: process.env.FEDCARBON_DATA_DIR,
@@ -41,10 +34,6 @@ export async function loadFederation(name, { benchmarksShare, wholeEdges } = {})
     note: (line) => console.error(line),
   });
   const view = stockView(file.stock);
-  if (wholeEdges !== undefined) {
-    const [whole] = benchmarkLayout(view, { ...file.benchmarks, wholeEdges: undefined }).margins;
-    file.benchmarks.wholeEdges = wholeEdges(whole.histograms[0]);
-  }
   const holders = partitionStock(stock.records, partitionSpec(file));
   const key = 'A'.repeat(43); // Nobody signs anything here.
   const plan = resolvePlan(file, {

@@ -1,4 +1,4 @@
-import type { SecureSumPlan } from '@fedcarbon/contracts';
+import type { FederationPlan, SecureSumPlan } from '@fedcarbon/contracts';
 import { resolvePlan, trustAssumption } from '@fedcarbon/plan';
 import { epsilonOf } from '@fedcarbon/privacy';
 import { toBase64Url } from '@fedcarbon/kernel';
@@ -43,9 +43,13 @@ export function describePlan(nameOrPath: string): string[] {
     ...(secureSum === null ? [] : [secureSumLine(secureSum)]),
     `budget      epsilon ${String(privacy.epsilon)}, delta ${String(privacy.delta)}, ${privacy.adjacency}`,
     `model       ${String(recipe.rounds)} rounds and ${String(recipe.spareRounds)} spare, sigma^2 ${String(recipe.event.sigmaSquared)}, L2 sensitivity sqrt(${String(recipe.event.sensitivitySquared)}), ${String(recipe.bits)} bits`,
-    `benchmarks  ${benchmarks.layout.margins.map(({ name }) => name).join(', ')}: sigma^2 ${String(benchmarks.event.sigmaSquared)}, L2 sensitivity sqrt(${String(benchmarks.event.sensitivitySquared)}), ${String(benchmarks.bits)} bits`,
+    `benchmarks  ${benchmarks.layout.margins.map(marginText).join(', ')}: sigma^2 ${String(benchmarks.event.sigmaSquared)}, L2 sensitivity sqrt(${String(benchmarks.event.sensitivitySquared)}), ${String(benchmarks.bits)} bits`,
     `all rounds  epsilon ${total.epsilon.toFixed(6)} (${total.method})`,
   ];
+}
+
+function marginText({ name, histograms }: FederationPlan['benchmarks']['layout']['margins'][number]): string {
+  return histograms.length === 1 ? name : `${name} (${String(histograms.length)} histograms)`;
 }
 
 function secureSumLine({ protocol, minSurvivors, maxColluding, ...noise }: SecureSumPlan): string {

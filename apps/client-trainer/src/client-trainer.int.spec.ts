@@ -121,10 +121,12 @@ describe('client-trainer as a process on a real broker', () => {
       answer: { type: 'urn:fedcarbon:problem:no_model' },
     });
     await broker.task('alder', 6, { purpose: 'benchmarks', weights });
-    const { answer } = await until(async () => {
-      const asked = await question(trainer.url);
-      return asked.status === 200 && asked.answer.onDevice !== null && asked;
-    }, trainer.output);
+    const answerOf = ({ url, output }: Awaited<ReturnType<typeof start>>) =>
+      until(async () => {
+        const { status, answer } = await question(url);
+        return status === 200 && answer.onDevice !== null && answer;
+      }, output);
+    const answer = await answerOf(trainer);
     const { yRange } = federation.plan.recipe;
     expect(answer.federation.predictedIntensity).toBe((yRange[0] + yRange[1]) / 2);
     expect(answer).toMatchObject({ note: null, onDevice: { version: 1, records: 30, used: true } });
@@ -134,7 +136,7 @@ describe('client-trainer as a process on a real broker', () => {
     await trainer.ended;
 
     const again = await start(config);
-    expect(await question(again.url)).toEqual({ status: 200, answer });
+    expect(await answerOf(again)).toEqual(answer);
     const model = readFileSync(join(folder.path, 'alder/journal/uci-energy.residual'), 'utf8');
     const outside = [trainer.output(), again.output(), JSON.stringify(broker.updates)].join('\n');
     for (const secret of [answer.onDevice?.digest ?? '', String(answer.predictedIntensity), model.slice(65, 200)]) {

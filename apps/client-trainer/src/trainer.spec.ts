@@ -76,7 +76,7 @@ describe('a round', () => {
     expect(values.some((value) => value !== 0)).toBe(true);
   });
 
-  it('for benchmarks counts every record once in each margin, when the noise is taken away', async () => {
+  it('for benchmarks counts every record once in each histogram, when the noise is taken away', async () => {
     await open({ noise: noNoise });
     await site.trainer.onTask(federation.open(6, { purpose: 'benchmarks' }));
     const { bits, values } = signed(site.updates()[0]!);

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { startNats, temporaryFolder, testDatabase } from '@fedcarbon/testing';
-import { Trials } from './trial.support.ts';
+import { PATIENT, Trials } from './trial.support.ts';
 
-jest.setTimeout(90_000);
+jest.setTimeout(180_000);
 
 const trials = new Trials({ createDatabase: testDatabase, startNats, temporaryFolder });
 const begin = trials.begin.bind(trials);
@@ -11,7 +11,7 @@ afterEach(() => trials.end());
 describe('a federation whose services are killed', () => {
   it('completes after global-aggregator died between any two steps', async () => {
     const points = ['opening', 'opened', 'report-stored', 'closing', 'closed'];
-    const trial = await begin({ rounds: 4, regionalDeadlineMs: 20_000, globalDeadlineMs: 25_000 }, points[0]);
+    const trial = await begin({ rounds: 4, ...PATIENT }, points[0]);
     for (const next of [...points.slice(1), undefined]) {
       const dying = trial.services.filter(({ app }) => app === 'global-aggregator').at(-1);
       if ((await trial.rounds()).length === 0) await trial.requestStart().catch(() => undefined);
@@ -27,12 +27,7 @@ describe('a federation whose services are killed', () => {
 
   it('completes after a regional-aggregator died between any two steps', async () => {
     const points = ['round-stored', 'settling', 'update-stored', 'reported'];
-    const trial = await begin({
-      regions: { north: 3 },
-      rounds: 4,
-      regionalDeadlineMs: 20_000,
-      globalDeadlineMs: 25_000,
-    });
+    const trial = await begin({ regions: { north: 3 }, rounds: 4, ...PATIENT });
     await trial.services.find(({ app }) => app === 'regional-aggregator')?.kill();
     await trial.requestStart();
     for (const point of points) {
@@ -51,7 +46,7 @@ describe('a federation whose services are killed', () => {
   });
 
   it('closes each round once though two global-aggregators run', async () => {
-    const trial = await begin({ quorum: 3, regionalDeadlineMs: 1500, globalDeadlineMs: 3000 });
+    const trial = await begin({ quorum: 3, regionalDeadlineMs: 4000, globalDeadlineMs: 8000 });
     await trial.startGlobal();
     const [silentInRound2] = trial.holders;
     if (silentInRound2 === undefined) throw new Error('no holders');

@@ -2,7 +2,7 @@ import { signMasking, type Update } from '@fedcarbon/contracts';
 import { fromBase64Url } from '@fedcarbon/kernel';
 import { startNats, temporaryFolder, testDatabase } from '@fedcarbon/testing';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { type Trial, Trials } from './trial.support.ts';
+import { PATIENT, type Trial, Trials } from './trial.support.ts';
 
 jest.setTimeout(180_000);
 
@@ -198,17 +198,7 @@ describe('a masked federation whose services are killed', () => {
       'closing',
       'closed',
     ];
-    const trial = await begin(
-      {
-        minSurvivors: 3,
-        quorum: 4,
-        rounds: 5,
-        regionalDeadlineMs: 20_000,
-        globalDeadlineMs: 25_000,
-        unmaskDeadlineMs: 20_000,
-      },
-      points[0],
-    );
+    const trial = await begin({ minSurvivors: 3, quorum: 4, rounds: 5, ...PATIENT }, points[0]);
     for (const next of [...points.slice(1), undefined]) {
       const dying = trial.services.filter(({ app }) => app === 'global-aggregator').at(-1);
       const startAgain = setInterval(() => void trial.requestStart().catch(() => undefined), 500);
@@ -229,7 +219,7 @@ describe('a masked federation whose services are killed', () => {
     const points = ['round-stored', 'settling', 'update-stored', 'reported'];
     const trial = await begin({
       ...{ regions: { north: 3 }, minSurvivors: 3, quorum: 3, rounds: 4 },
-      ...{ regionalDeadlineMs: 20_000, globalDeadlineMs: 25_000 },
+      ...PATIENT,
     });
     await trial.services.find(({ app }) => app === 'regional-aggregator')?.kill();
     await trial.requestStart();
@@ -250,7 +240,7 @@ describe('a masked federation whose services are killed', () => {
     const brokers: Awaited<ReturnType<typeof startNats>>[] = [];
     const trial = await begin({
       ...{ minSurvivors: 3, quorum: 4, rounds: 4, spareRounds: 0 },
-      ...{ regionalDeadlineMs: 20_000, globalDeadlineMs: 25_000, unmaskDeadlineMs: 20_000 },
+      ...PATIENT,
       broker: async (options) => {
         const nats = await startNats(options);
         brokers.push(nats);

@@ -29,7 +29,10 @@ import { ScriptedAccountant, ScriptedHolder, scriptedValues } from './scripted-h
 import { ServiceProcess } from './service-process.support.ts';
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
-const WAIT_MS = 40_000;
+const WAIT_MS = 120_000;
+
+/** Deadlines that do not come however long a process takes to start: for trials in which a killed service must lose nobody's update. */
+export const PATIENT = { regionalDeadlineMs: 90_000, globalDeadlineMs: 100_000, unmaskDeadlineMs: 90_000 };
 
 /** Servers for trials, as @fedcarbon/testing starts them. */
 export interface TrialServers {

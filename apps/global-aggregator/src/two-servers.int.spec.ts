@@ -3,7 +3,7 @@ import { utf8 } from '@fedcarbon/kernel';
 import { connectBroker, publishSigned } from '@fedcarbon/messaging';
 import { startNats, temporaryFolder, testDatabase } from '@fedcarbon/testing';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { type TrialOptions, type Trial, Trials } from './trial.support.ts';
+import { PATIENT, type Trial, type TrialOptions, Trials } from './trial.support.ts';
 
 jest.setTimeout(180_000);
 
@@ -14,7 +14,7 @@ const begin = (options: TrialOptions = {}, fault?: string) =>
   trials.begin(
     {
       ...{ protocol: 'two-servers', minSurvivors: 3, quorum: 3, rounds: 2, waitWithJoining: true },
-      ...{ regionalDeadlineMs: 20_000, globalDeadlineMs: 25_000, unmaskDeadlineMs: 20_000 },
+      ...PATIENT,
       ...options,
     },
     fault,
@@ -29,7 +29,7 @@ describe('a federation of scripted holders with two servers', () => {
   it('opens the right sums of whoever is left, if they are enough, without any set-up', async () => {
     const trial = await begin({
       ...{ regions: { north: 4, south: 3 }, minSurvivors: 4, quorum: 4, rounds: 3, spareRounds: 1 },
-      ...{ regionalDeadlineMs: 3000, globalDeadlineMs: 6000 },
+      ...{ regionalDeadlineMs: 4000, globalDeadlineMs: 8000 },
     });
     const silent: Record<number, number> = { 2: 4, 3: 3 };
     trial.holders.forEach((holder, place) => {
@@ -54,7 +54,7 @@ describe('a federation of scripted holders with two servers', () => {
   });
 
   it('abandons a round whose helper is silent, with its charges, and goes on when it is back', async () => {
-    const trial = await begin({ rounds: 1, spareRounds: 3, unmaskDeadlineMs: 3000 });
+    const trial = await begin({ rounds: 1, spareRounds: 3, unmaskDeadlineMs: 5000 });
     await trial.requestStart();
     await trial.closed(1);
     await trial.startHelper();

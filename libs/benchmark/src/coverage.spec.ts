@@ -25,7 +25,7 @@ const flat = ecebdLayout({
     'frame concrete/wood',
   ],
 });
-/** All records in three histograms of shifted bins, groups in one of finer bins than under local noise: the plan ecebd-20. */
+/** All records in three histograms of shifted bins: the plan ecebd-20. */
 const shifted: HistogramLayout = {
   margins: flat.margins.map((margin) => ({
     ...margin,
@@ -36,7 +36,7 @@ const shifted: HistogramLayout = {
             [2, 6, 9, 12, 15, 18, 22],
             [2, 7, 10, 13, 16, 19, 22],
           ]
-        : [[2, 6, 8, 10, 12, 14, 16, 18, 22]],
+        : margin.histograms,
   })),
 };
 /** Of the sum of 20 holders' shares, 13 of which add up to the noise of `shifted`. */

@@ -29,8 +29,8 @@ const [CENTRE_AT, SPREAD_AT, TOTAL_AT, WAVES_AT] = [0, 1, 2, 3];
  *
  * Prior: log density = -(x - centre)^2 / (2 spread^2) + sum of cosine waves with Gaussian weights (a logistic Gaussian process, Lenk 1988).
  * Likelihood: count of bin j = total * mass of bin j + N(0, noiseSd^2), for every bin of every histogram; the total is the public nominal number
- * within its tolerance, or anything below it for a part. Sampler: elliptical slice sampling (Murray, Adams, MacKay 2010), which has no step to tune. Its randomness is a fixed
- * sequence: this is numerical integration, not privacy noise, and the same release must always give the same answer.
+ * within its tolerance, or anything below it for a part. Sampler: elliptical slice sampling (Murray, Adams, MacKay 2010), which has no step to tune.
+ * Its randomness is a fixed sequence: this is numerical integration, not privacy noise, and the same release must always give the same answer.
  */
 export function samplePosterior(
   range: readonly [number, number],
@@ -68,6 +68,7 @@ export function samplePosterior(
   return draws;
 }
 
+/** A histogram as the likelihood needs it. */
 interface Measured {
   readonly counts: Float64Array;
   readonly variance: number;

@@ -61,8 +61,12 @@ describe('the plans in federations/', () => {
 
   it('count all records in the histograms that the file lists, and pay for each', () => {
     const file = parsePlanFile(read('ecebd-20.yaml'), 'plan');
-    const { margins, edges, wholeEdges = [] } = file.benchmarks;
-    const { layout, event } = resolvePlan(file, enrol(file)).benchmarks;
+    const { wholeEdges = [], margins } = file.benchmarks;
+    const edges = [2, 12, 22];
+    const { layout, event } = resolvePlan(
+      { ...file, benchmarks: { ...file.benchmarks, edges } },
+      enrol(file),
+    ).benchmarks;
     expect(layout.margins.map(({ name, histograms }) => ({ name, histograms }))).toEqual(
       margins.map((name) => ({ name, histograms: name === 'all' ? wholeEdges : [edges] })),
     );

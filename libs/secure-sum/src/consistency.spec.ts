@@ -247,6 +247,11 @@ describe('forged and foreign messages', () => {
     const closed = after(8);
     expect(reason(closed, 1, ofKind(now, 'consent', 0))).toMatch(/member 1 has not signed/);
     expect(reason(closed, 0, ofKind(now, 'answer', 0))).toMatch(/not asked for an answer/);
+
+    const certified = after(10);
+    expect(reason(certified, 0, ofKind(now, 'consent', 0))).toBe('send');
+    // Its signature is not one of the three; the certificate has been sent to it already.
+    expect(reason(certified, 3, ofKind(now, 'consent', 3))).toBe('');
   });
 });
 

@@ -175,7 +175,11 @@ export function maskingCoordinator(
     if (!survivors?.includes(from) || !topology.committee.includes(from)) {
       throw new InvalidInputError(`member ${from} is not asked for a signature`);
     }
-    if (signers) return sendUnmask(turn, [from]);
+    if (signers) {
+      // One that comes after the certificate comes from somebody who has been sent it with all the others.
+      if (consents.has(from)) sendUnmask(turn, [from]);
+      return;
+    }
     if (consents.has(from)) return;
     const statement = survivorsStatement(block, { rosterHash, dealers: dealersOf(turn.state) }, { round, survivors });
     if (!crypto.verifySignature(block.members[from] as Uint8Array, statement, signature)) {
