@@ -1,4 +1,4 @@
-// `npm run bench [-- rounds|local|accountant|masking ...]`: speed of what a federation waits for, as a table, on this machine, at this moment. Real processes, a real
+// `npm run bench [-- rounds|two-servers|local|accountant|masking ...]`: speed of what a federation waits for, as a table, on this machine, at this moment. Real processes, a real
 // broker and a real database that flush to disk. Figures depend on what else the machine does; compare runs made one after the other.
 import { startPostgres, resolveStack } from '@fedcarbon/stack';
 import { migrate } from '@fedcarbon/persistence';
@@ -13,6 +13,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 const checkout = join(import.meta.dirname, '..');
 const PARTS = {
   rounds: () => benchFederation('ecebd-20', '<= 500 ms', true),
+  'two-servers': () => benchFederation('ecebd-20-two-servers', '<= 500 ms', false),
   local: () => benchFederation('ecebd-20-local', '<= 400 ms', false),
   accountant: benchReservations,
   masking: benchSecureSum,
