@@ -14,8 +14,8 @@ import { decodeMasked, encodeMasked } from './v1/round-messages.ts';
 
 /**
  * The secure sum with two servers that do not collude: a client sends x - PRG(seed) and, sealed for the helper and signed, the seed. Each server alone sees
- * uniform bytes; the first one learns sums of at least K_min clients, whatever it does. One message a round, no setup, any clients may drop out; the graph of the block is not used. Each server may add noise of its own, so that
- * the guarantee holds even if every client leaves its noise out.
+ * uniform bytes; the first one learns sums of at least K_min clients, whatever it does. One message a round, no setup, any clients may drop out; the graph
+ * of the block is not used. Each server may add noise of its own, so that the guarantee holds even if every client leaves its noise out.
  */
 export function twoServers(
   block: Block,

@@ -16,23 +16,23 @@ describe('FactFile', () => {
     folder = temporaryFolder('facts');
   });
   afterEach(async () => {
-    await Promise.all(opened.splice(0).map((journal) => journal.close()));
+    await Promise.all(opened.splice(0).map((file) => file.close()));
     folder.remove();
   });
   const openFacts = async (options: Partial<FactFileOptions> = {}) => {
-    const journal = await FactFile.open({
+    const file = await FactFile.open({
       ...{ path: join(folder.path, 'facts'), identity: { kind: 'test', of: 'alder' } },
       ...{ remedy: 'delete it', log: silent },
       ...options,
     });
-    opened.push(journal);
-    return journal;
+    opened.push(file);
+    return file;
   };
   const filled = async (facts: number) => {
-    const journal = await openFacts();
-    for (let n = 1; n <= facts; n++) await journal.append(fact(n));
-    await journal.close();
-    return journal.path;
+    const file = await openFacts();
+    for (let n = 1; n <= facts; n++) await file.append(fact(n));
+    await file.close();
+    return file.path;
   };
   const hex = ({ facts }: FactFile) => facts.map(toHex);
 
@@ -49,10 +49,10 @@ describe('FactFile', () => {
     const lastLine = whole.lastIndexOf('\n', whole.length - 2) + 1;
     for (const kept of [lastLine + 1, lastLine + 17, whole.length - 1]) {
       writeFileSync(path, whole.subarray(0, kept));
-      const journal = await openFacts();
-      expect(hex(journal)).toEqual([toHex(fact(1))]);
-      await journal.append(fact(2));
-      await journal.close();
+      const file = await openFacts();
+      expect(hex(file)).toEqual([toHex(fact(1))]);
+      await file.append(fact(2));
+      await file.close();
       expect(readFileSync(path)).toEqual(whole);
     }
   });
@@ -88,8 +88,8 @@ describe('FactFile', () => {
         ...{ datasync: () => Promise.resolve(), truncate: () => Promise.resolve(), close: () => Promise.resolve() },
       });
     await filled(1);
-    const journal = await openFacts({ openFile });
-    await expect(journal.append(fact(2))).rejects.toThrow(/cannot be written \(ENOSPC/);
-    await expect(journal.append(fact(2))).rejects.toBeInstanceOf(JournalUnwritableError);
+    const file = await openFacts({ openFile });
+    await expect(file.append(fact(2))).rejects.toThrow(/cannot be written \(ENOSPC/);
+    await expect(file.append(fact(2))).rejects.toBeInstanceOf(JournalUnwritableError);
   });
 });
