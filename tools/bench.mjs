@@ -107,7 +107,7 @@ async function benchReservations() {
 
 /**
  * The secure sum with all of its clients in one thread, with the services' cryptography and without a broker: one set-up and 25 rounds. With 500 clients,
- * rounds that have not begun after three minutes are extrapolated.
+ * rounds that have not begun three minutes after the set-up are extrapolated.
  */
 async function benchSecureSum() {
   await import('./ts.mjs');

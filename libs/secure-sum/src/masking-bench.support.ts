@@ -33,7 +33,7 @@ export interface MaskingFigures {
   readonly cpuSeconds: number;
 }
 
-/** Sets a block up that withstands a tenth of dishonest and a tenth of lost clients, and runs its 25 rounds, or those that begin before `mostSeconds`. */
+/** Sets a block up that withstands a tenth of dishonest and a tenth of lost clients, and runs its 25 rounds, or those that begin within `mostSeconds` after it. */
 export function benchMasking(clients: number, crypto: SecureSumCrypto, mostSeconds: number): MaskingFigures {
   const graph = graphFor({ clients, corruptFraction: 0.1, dropoutFraction: 0.1 });
   const block = blockOf(clients, { rounds: ROUNDS, graph, minSurvivors: Math.ceil(0.9 * clients) });
@@ -70,7 +70,7 @@ export function benchMasking(clients: number, crypto: SecureSumCrypto, mostSecon
   const ready = read();
   const vectors = block.members.map((_, i) => new Int32Array(LENGTH).fill(i % 20));
   let roundsRun = 0;
-  for (; roundsRun < ROUNDS && seconds().wall - start.wall < mostSeconds; roundsRun++) {
+  for (; roundsRun < ROUNDS && seconds().wall - begun.wall < mostSeconds; roundsRun++) {
     const { type } = federation.run(roundsRun, vectors, BITS);
     if (type !== 'opened') throw new Error(`round ${roundsRun} was ${type}`);
   }
