@@ -124,7 +124,7 @@ function requireLocal({ socket }: HttpRequest): void {
 }
 
 function secureSumStatus({ masking }: Holder): string | null {
-  return masking === undefined ? null : (masking.lost ?? (masking.ready ? 'ready' : 'joining'));
+  return masking === undefined ? null : (masking.out ?? (masking.ready ? 'ready' : 'joining'));
 }
 
 @Module({})

@@ -175,7 +175,7 @@ export function holderLink(connection: BrokerConnection): HolderLink {
 
 /**
  * Says hello in the plan's secure sum, in the background, and again ever more rarely until the block is set up: the global-aggregator may not run yet, and
- * what it answers may not arrive.
+ * what it answers may not arrive. The same for a later block.
  */
 async function join(masking: MaskingHost, log: Logger, closed: () => boolean): Promise<void> {
   let waitMs = FIRST_HELLO_WAIT_MS;
@@ -187,13 +187,14 @@ async function join(masking: MaskingHost, log: Logger, closed: () => boolean): P
       log.info({ reason: describeError(error) }, 'a masking message is not sent yet');
     }
   };
-  const { lost } = masking;
-  if (lost !== undefined) log.error({}, lost);
+  if (masking.out !== undefined) log.error({}, masking.out);
   await trying(() => masking.resume());
-  while (!closed() && !masking.ready && masking.lost === undefined) {
+  let { block } = masking;
+  while (!closed()) {
     await trying(() => masking.announce());
     await pause(waitMs, undefined, { ref: false });
-    waitMs = Math.min(2 * waitMs, LAST_HELLO_WAIT_MS);
+    waitMs = masking.ready || masking.block > block ? FIRST_HELLO_WAIT_MS : Math.min(2 * waitMs, LAST_HELLO_WAIT_MS);
+    ({ block } = masking);
   }
 }
 

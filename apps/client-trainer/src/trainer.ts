@@ -26,7 +26,7 @@ import {
 } from '@fedcarbon/kernel';
 import { messageIdOf } from '@fedcarbon/messaging';
 import { type Accountant, type BudgetCap, decide } from '@fedcarbon/privacy';
-import { roundContext } from '@fedcarbon/round';
+import { FIRST_BLOCK, roundContext } from '@fedcarbon/round';
 import { type AccountantClient, AccountantRefusalError, type Charge } from './accountant-client.ts';
 import type { HolderRecords } from './holder-records.ts';
 import type { Journal } from './journal/journal.ts';
@@ -74,7 +74,7 @@ export interface TrainerParts {
 }
 
 /** The secure sum as a trainer sees it. */
-export type Masking = Pick<MaskingHost, 'ready' | 'lost' | 'contribute'>;
+export type Masking = Pick<MaskingHost, 'block' | 'ready' | 'out' | 'contribute'>;
 
 /** The task cannot be brought to an end now; it has to come again. */
 export class TryAgainError extends FedcarbonError {
@@ -97,8 +97,8 @@ export class Trainer {
   readonly #tasks = new SerialQueue();
   /** Highest index of a round of this plan that was heard of. */
   #newestIndex = 0;
-  /** A whole round went by without the secure sum being set up: the next ones need not wait as long. */
-  #maskingMissed = false;
+  /** The block whose set-up a whole round has waited for in vain: the next rounds of it need not wait as long. */
+  #missedBlock = 0;
 
   constructor(parts: TrainerParts) {
     this.#parts = parts;
@@ -283,21 +283,21 @@ export class Trainer {
   }
 
   /** Whether a vector can leave as the plan prescribes. Throws TryAgainError while that may still change in time. */
-  #canMask({ roundId, openedAtMs }: RoundOpened): boolean {
+  #canMask({ roundId, openedAtMs, block = FIRST_BLOCK }: RoundOpened): boolean {
     const { membership, masking, clock, log } = this.#parts;
     const { privacy, round } = membership.plan;
     if (masking === undefined) return privacy.secureSum === null;
-    const { lost } = masking;
-    if (lost !== undefined) {
-      log.error({ roundId }, lost);
+    const { out } = masking;
+    if (out !== undefined) {
+      log.error({ roundId }, out);
       return false;
     }
-    if (masking.ready) return true;
-    if (!this.#maskingMissed && clock.nowMs() < openedAtMs + round.regionalDeadlineMs) {
-      throw new TryAgainError(`${roundId}: the secure sum is not set up yet`);
+    if (masking.ready && masking.block === block) return true;
+    if (masking.block <= block && this.#missedBlock < block && clock.nowMs() < openedAtMs + round.regionalDeadlineMs) {
+      throw new TryAgainError(`${roundId}: block ${String(block)} of the secure sum is not set up yet`);
     }
-    this.#maskingMissed = true;
-    log.warn({ roundId }, 'the secure sum is not set up for this holder');
+    this.#missedBlock = block;
+    log.warn({ roundId, block }, 'the secure sum is not set up for this holder');
     return false;
   }
 

@@ -116,8 +116,8 @@ export class FederationRunner {
     const open = all.at(-1);
     if (open?.status !== 'open') return;
     const learner = replayLearner(plan, modelAggregates(all));
-    const absent = (await this.#masked?.absent()) ?? [];
-    await outbox.enqueueAgain(roundOpenedMessage(open, { learner, absent }, signer, sha256));
+    const inSum = await this.#masked?.present();
+    await outbox.enqueueAgain(roundOpenedMessage(open, learner, inSum, signer, sha256));
     committed();
   }
 
@@ -179,13 +179,13 @@ export class FederationRunner {
         code: 'unknown_round',
       });
     }
-    checkAggregate(this.#summation, round, report);
     const { roundId } = round;
     const fields = { roundId, region, participants: report.participants.length };
     if (round.status !== 'open') {
       log.warn(fields, 'report came too late');
       return;
     }
+    checkAggregate(this.#summation, { ...round, ...(await this.#masked?.present()) }, report);
     // Needs no lock: what is read under the round's lock counts, and what comes after that is never read.
     const { payload, signature } = signed;
     await rounds.addReport({ roundId, region, payload, signature, receivedAtMs: clock.nowMs() });

@@ -1,5 +1,6 @@
 import { encodeIntegers } from '@fedcarbon/codec';
 import {
+  type FederationPlan,
   HELPER,
   openMasking,
   readStatement,
@@ -24,6 +25,7 @@ import {
 import { type CoordinatorEvent, kindOf, type MessageKind } from '@fedcarbon/secure-sum';
 import type { FederationParts } from './federation-runner.ts';
 import { tallyOf } from './regional-reports.ts';
+import type { RoundInSum } from './round-messages.ts';
 import { type CarriedOut, RoundClosing, type OpenedSum } from './round-closing.ts';
 import type { Records } from './store.ts';
 import { type CoordinatorTurn, type CoordinatorView, type Outcome, SumCoordinator } from './sum-coordinator.ts';
@@ -102,9 +104,9 @@ export class MaskedRounds {
     await this.#step(() => [{ event: { type: 'resume' } }]);
   }
 
-  /** Members, by place in the plan, that are not in the secure sum. */
-  async absent(): Promise<number[]> {
-    return absentOf(this.#parts, (await this.#coordinator.look(this.#parts.store.records.masking)).members);
+  /** What the secure sum says of the round that is open. */
+  async present(): Promise<RoundInSum> {
+    return inSum(this.#parts, await this.#coordinator.look(this.#parts.store.records.masking));
   }
 
   /** When the coordinator will have waited long enough for holders or the helper; undefined while it waits for neither. */
@@ -222,23 +224,28 @@ export class MaskedRounds {
     nowMs: number,
   ): Promise<CarriedOut> {
     const { plan, planHash, log } = this.#parts;
+    const event = eventOf(plan, outcome, turn.view);
     if (outcome.type === 'failed') log.warn({ reason: outcome.reason }, 'the secure sum cannot be set up');
     const rounds = await records.rounds.list(planHash);
     const open = rounds.at(-1)?.status === 'open' ? rounds.at(-1) : undefined;
-    if (outcome.type === 'ready' && rounds.length > 0) return {};
+    if (outcome.type === 'ready' && open !== undefined) return {};
+    if (outcome.type === 'abandoned' && outcome.excluded.length > 0 && open !== undefined) {
+      const holders = holdersAt(plan, outcome.excluded);
+      log.warn({ roundId: open.roundId, holders, reason: outcome.reason }, 'holders excluded from the rounds to come');
+    }
     const all = open === undefined ? [] : await reportsOf(records, open);
     const reports = outcome.type === 'opened' ? this.#within(all, outcome.survivors) : all;
     const { members } = turn.view;
-    // Whoever is not in the secure sum takes no part in this plan any more.
+    // Whoever is not in the secure sum takes no part in its rounds.
     const course = { ...courseOf(plan), members: members?.length ?? 0 };
     const federation = federationOf(rounds, reports, open === undefined ? 'settingUp' : 'unmasking');
-    const { effects } = stepFederation(course, federation, eventOf(outcome), nowMs);
+    const { effects } = stepFederation(course, federation, event, nowMs);
     const sum: OpenedSum = {
       bytes: turn.view.bytesOfEnded,
       ...(outcome.type === 'opened' && open !== undefined ? { aggregate: encodeIntegers(outcome.sum, open.bits) } : {}),
     };
-    const absent = absentOf(this.#parts, members);
-    const carriedOut = await closing.carryOut(effects, { rounds, reports, sum, absent });
+    const carriedOut = await closing.carryOut(effects, { rounds, reports, sum, inSum: inSum(this.#parts, turn.view) });
+    if (effects.some(({ type }) => type === 'setUp')) turn.step({ type: 'setUp', round: rounds.length });
     if (carriedOut.opened !== undefined) turn.step({ type: 'open', ...sumShape(plan, carriedOut.opened) });
     return carriedOut;
   }
@@ -281,18 +288,28 @@ function federationOf(
 }
 
 /** Rounds are counted from 1 in the plan, from 0 in the secure sum. */
-function eventOf(outcome: Outcome): FederationEvent {
+function eventOf(plan: FederationPlan, outcome: Outcome, { excluded }: CoordinatorView): FederationEvent {
   switch (outcome.type) {
     case 'opened':
       return { type: 'opened', index: outcome.round + 1, participants: outcome.survivors.length };
-    case 'abandoned':
-      return { type: 'abandoned', index: outcome.round + 1, reason: outcome.reason };
+    case 'abandoned': {
+      const abandoned = { type: 'abandoned' as const, index: outcome.round + 1, reason: outcome.reason };
+      if (outcome.excluded.length === 0) return abandoned;
+      const reason = `${outcome.reason}; excluded: ${holdersAt(plan, outcome.excluded).join(', ')}`;
+      // Two servers have nothing to set up.
+      if (plan.privacy.secureSum?.protocol === 'two-servers') return { ...abandoned, reason };
+      return { ...abandoned, reason, candidates: membersInOrder(plan).length - excluded.length };
+    }
     default:
       return { type: outcome.type };
   }
 }
 
-function absentOf({ plan }: FederationParts, present: readonly number[] | undefined): number[] {
-  if (present === undefined) return [];
-  return membersInOrder(plan).flatMap((_, member) => (present.includes(member) ? [] : [member]));
+function inSum({ plan }: FederationParts, { block, members }: CoordinatorView): RoundInSum {
+  const absent = membersInOrder(plan).flatMap((_, member) => (members?.includes(member) === false ? [member] : []));
+  return { block, absent };
+}
+
+function holdersAt(plan: FederationPlan, members: readonly number[]): string[] {
+  return members.map((member) => membersInOrder(plan)[member]?.holder ?? '');
 }

@@ -7,7 +7,7 @@ import type { Accountant } from '@fedcarbon/privacy';
 import { type FederationEffect, noiseSdOfSum, replayLearner, roundIdOf, roundShape } from '@fedcarbon/round';
 import type { CheckpointSigner, SignedCheckpoint } from './checkpoint-signer.ts';
 import { combine } from './regional-reports.ts';
-import { roundClosedMessage, roundOpenedMessage } from './round-messages.ts';
+import { roundClosedMessage, type RoundInSum, roundOpenedMessage } from './round-messages.ts';
 import { largestEpsilon } from './spending.ts';
 import type { Records } from './store.ts';
 
@@ -37,8 +37,8 @@ interface Standing {
   readonly reports: readonly RegionalReport[];
   /** Where updates are masked. */
   readonly sum?: OpenedSum;
-  /** Members, by place in the plan, that can take part in no round. */
-  readonly absent?: readonly number[];
+  /** Of the round that is opened, where updates are masked. */
+  readonly inSum?: RoundInSum;
 }
 
 /** What was done about rounds. */
@@ -86,7 +86,7 @@ export class RoundClosing {
         const opened = this.#newRound(effect);
         if (!(await rounds.open(opened))) throw new Error(`round ${opened.roundId} exists already`);
         learner ??= replayLearner(plan, modelAggregates(standing.rounds));
-        this.#open(opened, learner, standing.absent ?? []);
+        this.#open(opened, learner, standing.inSum);
         done = { ...done, opened };
       } else if (effect.type === 'complete') {
         await plans.complete(planHash);
@@ -201,10 +201,10 @@ export class RoundClosing {
   }
 
   /** Announces and enters a round that was opened. */
-  #open(opened: NewRound, learner: GamState, absent: readonly number[]): void {
+  #open(opened: NewRound, learner: GamState, inSum?: RoundInSum): void {
     const { signer, sha256 } = this.#parts;
     const { planHash, roundId, index, purpose, seed, event, bits, length } = opened;
-    this.#messages.push(roundOpenedMessage(opened, { learner, absent }, signer, sha256));
+    this.#messages.push(roundOpenedMessage(opened, learner, inSum, signer, sha256));
     this.enter({ kind: 'round.opened', planHash, roundId, index, purpose, seed, event, bits, length });
   }
 

@@ -11,25 +11,30 @@ import { type Sha256, type Signer, toBase64Url } from '@fedcarbon/kernel';
 import { finalWeights, type GamState } from '@fedcarbon/learning';
 import { messageIdOf } from '@fedcarbon/messaging';
 import type { NewOutboxMessage, NewRound } from '@fedcarbon/persistence';
+import { FIRST_BLOCK } from '@fedcarbon/round';
+
+/** What the secure sum says of a round. */
+export interface RoundInSum {
+  /** Of the block that the round is in. */
+  readonly block: number;
+  /** Members, by place in the plan, that cannot take part. */
+  readonly absent: readonly number[];
+}
 
 /** The announcement of an open round. Made again from the stored round it has the same bytes. */
 export function roundOpenedMessage(
   round: NewRound,
-  {
-    learner,
-    absent,
-  }: {
-    /** After the released rounds so far. */
-    readonly learner: GamState;
-    /** Members, by place in the plan, that cannot take part. */
-    readonly absent: readonly number[];
-  },
+  /** After the released rounds so far. */
+  learner: GamState,
+  inSum: RoundInSum | undefined,
   signer: Signer,
   sha256: Sha256,
 ): NewOutboxMessage {
   const { planHash, roundId, index, purpose, seed, event, bits, length, openedAtMs } = round;
+  const { block = FIRST_BLOCK, absent = [] } = inSum ?? {};
   const statement = {
     ...{ planHash, roundId, index, purpose, seed, event, bits, length, openedAtMs },
+    ...(block === FIRST_BLOCK ? {} : { block }),
     ...(absent.length === 0 ? {} : { absent: [...absent] }),
     weights: toBase64Url(float64Bytes(purpose === 'model' ? learner.weights : publishedWeights(learner))),
   };

@@ -13,7 +13,7 @@ import {
   UPDATE_V1,
 } from '@fedcarbon/contracts';
 import { fromBase64Url, InvalidInputError, type Sha256, toHex, type VerifySignature } from '@fedcarbon/kernel';
-import { roundIndex, type Summation } from '@fedcarbon/round';
+import { memberIndex, roundIndex, type Summation } from '@fedcarbon/round';
 
 /** A region's place in the plan. */
 export interface RegionInPlan {
@@ -98,6 +98,8 @@ export function problemOf(
   verifySignature: VerifySignature,
 ): string | undefined {
   const { planHash, roundId, holder, attempt, commitSignature } = statement;
+  if (opened.absent?.includes(memberIndex(plan, holder)) === true)
+    return 'this holder is not in the secure sum of the round';
   const commit = {
     statement: { holder, dataset, planHash, roundId, attempt, event: opened.event, updateDigest },
     signature: commitSignature,

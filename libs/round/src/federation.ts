@@ -24,7 +24,8 @@ export interface Federation {
   readonly deadlineAtMs: number;
   readonly completed: boolean;
   /**
-   * Under a secure sum, what it is at: its holders exchange keys before the first round (`settingUp`); a round collects masked updates, then the masks come
+   * Under a secure sum, what it is at: its holders exchange keys before the first round, and before another one when that has to be done anew
+   * (`settingUp`); a round collects masked updates, then the masks come
    * off (`unmasking`). Without one everything is `collecting`.
    */
   readonly stage: 'settingUp' | 'collecting' | 'unmasking';
@@ -40,8 +41,8 @@ export type FederationEvent =
   | { readonly type: 'failed' }
   /** The sum of a round is open; `participants` are in it. */
   | { readonly type: 'opened'; readonly index: number; readonly participants: number }
-  /** The sum of a round will never be open. */
-  | { readonly type: 'abandoned'; readonly index: number; readonly reason: string };
+  /** The sum of a round will never be open. When the secure sum has to be set up anew, as many members as `candidates` can take part in that. */
+  | { readonly type: 'abandoned'; readonly index: number; readonly reason: string; readonly candidates?: number };
 
 export type FederationEffect =
   /** Begin the exchange of keys, or wait for its end. */
@@ -104,7 +105,7 @@ export const notStarted: Federation = {
  * second reports of a region, change nothing.
  *
  * When updates are masked, the rounds begin once the secure sum is set up, and a round that would close has its sum closed instead; it ends as the secure
- * sum says, which opens nothing below the quorum.
+ * sum says, which opens nothing below the quorum. When that sets it up anew, the next round waits for it.
  */
 export function stepFederation(
   course: Course,
@@ -121,7 +122,8 @@ export function stepFederation(
       return close(course, federation, open, { participants: event.participants }, nowMs);
     }
     if (event.type === 'abandoned' && event.index === open.index) {
-      return close(course, federation, open, { participants: reported(federation), reason: event.reason }, nowMs);
+      const { reason, candidates } = event;
+      return close(course, federation, open, { participants: reported(federation), reason, candidates }, nowMs);
     }
     return unchanged;
   }
@@ -146,11 +148,15 @@ function begin(
 ): FederationStep | undefined {
   if (event.type === 'start' && federation.stage !== 'settingUp') {
     if (!course.masked) return goOn(course, federation, nowMs);
-    return { federation: { ...federation, stage: 'settingUp' }, effects: [{ type: 'setUp' }] };
+    return setUp(federation);
   }
   if (federation.stage !== 'settingUp') return undefined;
   if (event.type === 'ready') return goOn(course, federation, nowMs);
   return event.type === 'failed' ? complete(course, federation) : undefined;
+}
+
+function setUp(federation: Federation): FederationStep {
+  return { federation: { ...federation, stage: 'settingUp' }, effects: [{ type: 'setUp' }] };
 }
 
 function reported({ reports }: Federation): number {
@@ -170,7 +176,11 @@ function close(
   course: Course,
   federation: Federation,
   open: RoundRecord,
-  { participants, reason }: { readonly participants: number; readonly reason?: string | undefined },
+  {
+    participants,
+    reason,
+    candidates,
+  }: { readonly participants: number; readonly reason?: string | undefined; readonly candidates?: number | undefined },
   nowMs: number,
 ): FederationStep {
   const outcome = reason === undefined ? 'released' : 'abandoned';
@@ -188,8 +198,9 @@ function close(
     rounds: [...federation.rounds.slice(0, -1), { ...open, outcome }],
   };
   const gone = [...federation.reports.values()].reduce((sum, tally) => sum + tally.goneForGood, 0);
-  const hopeless = outcome === 'abandoned' && course.members - gone < course.quorum;
-  const next = hopeless ? complete(course, closed) : goOn(course, closed, nowMs);
+  const hopeless = outcome === 'abandoned' && (candidates ?? course.members - gone) < course.quorum;
+  const going = hopeless ? complete(course, closed) : goOn(course, closed, nowMs);
+  const next = candidates === undefined || going.federation.completed ? going : setUp(closed);
   return { federation: next.federation, effects: [closing, ...next.effects] };
 }
 

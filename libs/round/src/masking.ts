@@ -11,8 +11,8 @@ import {
 } from '@fedcarbon/secure-sum';
 import { lastIndex, roundShape } from './recipe.ts';
 
-/** A plan has one block: it covers every round that the plan can have. */
-const BLOCK_NUMBER = 0;
+/** Number of the block that is set up when a plan starts. It covers every round; another one follows only after a round that bad dealers have spoilt. */
+export const FIRST_BLOCK = 1;
 
 /** Holders in the order in which the secure sum numbers them: by region, then by place in the region. */
 export function membersInOrder(plan: FederationPlan): FederationPlan['regions'][number]['members'] {
@@ -26,13 +26,14 @@ export function memberIndex(plan: FederationPlan, holder: string): number {
   return index;
 }
 
-/** The block of rounds that holders set up when the plan starts. Throws InvalidInputError unless the plan's trust is `distributed`. */
+/** The block of rounds that holders set up when the plan starts. Later ones follow from it (`blockFrom`). Throws InvalidInputError unless the plan's trust is `distributed`. */
 export function maskingBlock(plan: FederationPlan, planHash: string, sha256: Sha256): Block {
   const { secureSum } = plan.privacy;
   if (secureSum === null) throw new InvalidInputError(`trust "${plan.privacy.trust}" has no secure sum`);
   const hash = fromHex(planHash);
   return {
-    session: sessionOf(sha256, hash, BLOCK_NUMBER),
+    ...{ number: FIRST_BLOCK, firstRound: 0, excluded: [] },
+    session: sessionOf(sha256, hash, FIRST_BLOCK),
     planHash: hash,
     members: membersInOrder(plan).map(({ publicKey }) => fromBase64Url(publicKey)),
     coordinatorKey: fromBase64Url(plan.keys.global),

@@ -3,7 +3,7 @@ import { concatBytes, InvalidInputError } from '@fedcarbon/kernel';
 import type { Block } from './block.ts';
 import type { SecureSumCrypto } from './crypto.ts';
 import { heldBy } from './open-sum.ts';
-import { decodeOutcome, type Outcome } from './outcome.ts';
+import { decodeOutcome, excludedAfter, type Outcome } from './outcome.ts';
 import type { SumShape } from './partial-sum.ts';
 import type { CoordinatorStanding, Phase } from './secure-sum.ts';
 import { type Setup, setupOfMembers } from './setup.ts';
@@ -140,9 +140,11 @@ export function phaseOf({ setup, dealers, round }: MaskingCoordinatorState): Pha
   return round.signers ? 'answer' : 'consent';
 }
 
-export function coordinatorStanding(state: MaskingCoordinatorState): CoordinatorStanding {
-  const { setup, dealers, round } = state;
+export function coordinatorStanding(block: Block, state: MaskingCoordinatorState): CoordinatorStanding {
+  const { setup, dealers, round, finished } = state;
   return {
+    block: block.number,
+    excluded: excludedAfter(block, finished),
     members: dealers,
     phase: phaseOf(state),
     round: round?.shape.round,

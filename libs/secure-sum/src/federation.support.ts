@@ -86,8 +86,12 @@ export function blockOf(
 ): Block {
   const planHash = digest(utf8('plan'));
   const { signer } = options.suite ?? nodeSuite;
+  const number = options.number ?? 1;
   return {
-    session: sessionOf(nodeCrypto.sha256, planHash, options.number ?? 0),
+    number,
+    firstRound: 0,
+    excluded: [],
+    session: sessionOf(nodeCrypto.sha256, planHash, number),
     planHash,
     members: Array.from({ length: clients }, (_, i) => signer(`client ${i}`).publicKey),
     coordinatorKey: signer('coordinator').publicKey,

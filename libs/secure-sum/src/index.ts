@@ -1,4 +1,4 @@
-export { type Block, sessionOf } from './block.ts';
+export { type Block, type BlockStart, blockFrom, sessionOf } from './block.ts';
 export type { SecureSumCrypto } from './crypto.ts';
 export { doubleMasking } from './double-masking.ts';
 export type { Party, PersistEffect, RefuseEffect } from './machine.ts';

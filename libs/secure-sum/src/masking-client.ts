@@ -1,6 +1,6 @@
 import { type Residues, requireBits, sumModulo, toResidues } from '@fedcarbon/codec';
 import { concatBytes, describeError, equalBytes, InvalidInputError } from '@fedcarbon/kernel';
-import { type Block, shareBytes } from './block.ts';
+import { type Block, requireRound, shareBytes } from './block.ts';
 import { KEY_BYTES } from './crypto.ts';
 import { dealShares, shareOf, sharedSecrets } from './dealing.ts';
 import { type Machine, Turn } from './machine.ts';
@@ -121,6 +121,7 @@ export function maskingClient(
   }
 
   function join(turn: ClientTurn): void {
+    if (block.excluded.includes(member)) throw new InvalidInputError('this client is excluded');
     if (!turn.state.seed) turn.persist(fact(FACT.joined, random.bytes(KEY_BYTES)));
     sendHello(turn);
   }
@@ -183,9 +184,7 @@ export function maskingClient(
   function contribute(turn: ClientTurn, round: number, values: Int32Array | Uint32Array, bits: number): void {
     if (!turn.state.rounds.has(round)) {
       requireBits(bits);
-      if (!(Number.isInteger(round) && round >= 0 && round < block.rounds)) {
-        throw new InvalidInputError(`round ${round} is not one of the block's ${block.rounds}`);
-      }
+      requireRound(block, round);
       const masked = mask(turn.state, round, toResidues(values, bits), bits);
       const message = encodeMasked(block, { round, bits, values: masked, sealed: new Uint8Array() });
       turn.persist(fact(FACT.masked, message));
@@ -318,8 +317,19 @@ export function maskingClient(
   return { initial: { rounds: new Map() }, apply, step };
 }
 
-export function clientStanding({ seed, peers, rounds }: MaskingClientState): ClientStanding {
-  return { begun: seed !== undefined, ready: peers !== undefined, masked: (round) => rounds.get(round)?.masked };
+export function clientStanding(
+  { number, firstRound, excluded }: Block,
+  member: number,
+  { seed, peers, rounds }: MaskingClientState,
+): ClientStanding {
+  return {
+    block: number,
+    firstRound,
+    excluded: excluded.includes(member),
+    begun: seed !== undefined,
+    ready: peers !== undefined,
+    masked: (round) => rounds.get(round)?.masked,
+  };
 }
 
 function fact(kind: number, ...parts: readonly Uint8Array[]): Uint8Array {

@@ -1,6 +1,6 @@
 import { requireBits } from '@fedcarbon/codec';
 import { concatBytes, describeError, equalBytes, InvalidInputError } from '@fedcarbon/kernel';
-import type { Block } from './block.ts';
+import { type Block, requireRound } from './block.ts';
 import {
   coordinatorFacts,
   dealersOf,
@@ -13,7 +13,7 @@ import {
 } from './coordinator-state.ts';
 import { type Machine, Turn } from './machine.ts';
 import { openSum } from './open-sum.ts';
-import { encodeOutcome, type Outcome } from './outcome.ts';
+import { encodeOutcome, excludedAfter, type Outcome } from './outcome.ts';
 import { checkShape, type SumShape } from './partial-sum.ts';
 import { BlockKeys } from './secrets.ts';
 import type { CoordinatorEffect, CoordinatorEvent, PartyDependencies, Phase } from './secure-sum.ts';
@@ -50,7 +50,7 @@ export function maskingCoordinator(
       else if (event.type === 'open') onOpen(turn, event);
       else if (event.type === 'deadline') onDeadline(turn, event.phase, event.round);
       else if (event.type === 'resume') resume(turn);
-      else turn.refuse('double masking has no helper');
+      else turn.refuse(`the coordinator of a block takes no ${event.type} event`);
     } catch (error) {
       if (!(error instanceof InvalidInputError)) throw error;
       turn.refuse(describeError(error));
@@ -80,6 +80,7 @@ export function maskingCoordinator(
       return sendRoster(turn, [from]);
     }
     if (known) return;
+    if (block.excluded.includes(from)) throw new InvalidInputError(`member ${from} is excluded`);
     const { entry, commitments } = decodeHello(block, message);
     checkEntry(block, from, entry, crypto);
     if (!equalBytes(crypto.sha256(concatBytes(...commitments)), entry.commitmentsDigest)) {
@@ -135,8 +136,9 @@ export function maskingCoordinator(
     const { round: current, finished } = turn.state;
     dealersOf(turn.state);
     requireBits(bits);
-    if (!(Number.isInteger(round) && round >= 0 && round < block.rounds)) {
-      throw new InvalidInputError(`round ${round} is not one of the block's ${block.rounds}`);
+    requireRound(block, round);
+    if (excludedAfter(block, finished).length > block.excluded.length) {
+      throw new InvalidInputError(`block ${block.number} has bad dealers; set up another one without them`);
     }
     if (finished.has(round)) throw new InvalidInputError(`round ${round} is over; an abandoned round is not run again`);
     if (current?.shape.round === round) return;
@@ -204,30 +206,40 @@ export function maskingCoordinator(
   function goOn(turn: CoordinatorTurn): void {
     const { hellos, setup, shares, dealers, round } = turn.state;
     if (!setup) {
-      if (hellos.size === block.members.length) closeRoster(turn);
+      if (hellos.size === block.members.length - block.excluded.length) closeRoster(turn);
     } else if (!dealers) {
       if (shares.size === setup.topology.members.length) closeShares(turn);
     } else if (!round) return;
     else if (!round.survivors) {
       if (round.included.length === dealers.length) closeSum(turn);
-    } else if (round.signers) tryToOpen(turn, round.survivors);
-    else if (round.consents.size >= setup.topology.threshold) {
+    } else if (round.signers) {
+      tryToOpen(turn, round.survivors, round.answers.size === round.survivors.length);
+    } else if (round.consents.size >= setup.topology.threshold) {
       turn.persist(fact(FACT.certified, 0));
       sendUnmask(turn, round.survivors);
     }
   }
 
-  function tryToOpen(turn: CoordinatorTurn, survivors: readonly number[]): void {
+  /** Opens the sum if the answers give all secrets; else, when there are `noMore` answers, abandons the round. */
+  function tryToOpen(turn: CoordinatorTurn, survivors: readonly number[], noMore: boolean): void {
     const { shape, sum, answers } = roundOf(turn.state);
     const setup = setupOf(turn.state);
-    if (answers.size < setup.topology.threshold) return;
+    const { threshold } = setup.topology;
+    if (answers.size < threshold) {
+      if (noMore) abandon(turn, `${answers.size} answers are not enough to take the masks off`);
+      return;
+    }
     const commitments = (member: number) => turn.state.hellos.get(member)?.commitments ?? [];
-    const masked = { shape, dealers: dealersOf(turn.state), survivors, sum, answers };
-    const opened = openSum(block, setup, commitments, masked, crypto, keys);
+    const dealers = dealersOf(turn.state);
+    const opened = openSum(block, setup, commitments, { shape, dealers, survivors, sum, answers }, crypto, keys);
     if ('sum' in opened) {
       finish(turn, { type: 'opened', round: shape.round, survivors, sum: opened.sum });
-    } else if (answers.size === survivors.length) {
-      abandon(turn, `the shares of member ${opened.missing} do not give what it committed to`);
+    } else if (noMore) {
+      const { wrong } = opened;
+      // More dealers than the sum is made to bear: then answers are wrong, and nobody can tell whose.
+      if (wrong.length > Math.max(1, dealers.length / 3)) abandon(turn, 'too many answers are wrong');
+      else if (wrong.length === 0) abandon(turn, `${answers.size} answers are not enough to take the masks off`);
+      else abandon(turn, `the shares of member ${wrong.join(', ')} do not give what it committed to`, wrong);
     }
   }
 
@@ -239,11 +251,11 @@ export function maskingCoordinator(
     else if (!current?.survivors) closeSum(turn);
     else if (!current.signers)
       abandon(turn, `${current.consents.size} signatures for the survivors, ${setup.topology.threshold} are needed`);
-    else abandon(turn, `${current.answers.size} answers are not enough to take the masks off`);
+    else tryToOpen(turn, current.survivors, true);
   }
 
-  function abandon(turn: CoordinatorTurn, reason: string): void {
-    finish(turn, { type: 'abandoned', round: roundOf(turn.state).shape.round, reason });
+  function abandon(turn: CoordinatorTurn, reason: string, excluded: readonly number[] = []): void {
+    finish(turn, { type: 'abandoned', round: roundOf(turn.state).shape.round, reason, excluded });
   }
 
   function finish(turn: CoordinatorTurn, outcome: Outcome): void {

@@ -28,7 +28,7 @@ export function heldBy({ topology }: Setup, dealers: readonly number[], holder: 
 /**
  * Takes the masks off: the survivors' own masks, and those that they share with dealers who are not in the sum. Every secret that is put together from
  * shares is compared with what its owner published of it in its hello, so a wrong share can keep a sum from being opened and never make it wrong.
- * Undefined when there are not enough right answers (yet), with the dealer whose secret is missing.
+ * Else the dealers with enough shares that do not give their secret; none while some dealer has too few.
  */
 export function openSum(
   block: Block,
@@ -37,14 +37,14 @@ export function openSum(
   { shape, dealers, survivors, sum, answers }: MaskedSum,
   crypto: SecureSumCrypto,
   keys: BlockKeys,
-): { readonly sum: Residues } | { readonly missing: number } {
+): { readonly sum: Residues } | { readonly wrong: readonly number[] } {
   const { round, length, bits } = shape;
   const { topology, entries } = setup;
   const inSum = new Set(survivors);
   // Asked after every answer: first the cheap question.
   for (const dealer of dealers) {
     const answered = topology.holders(dealer).reduce((count, holder) => count + (answers.has(holder) ? 1 : 0), 0);
-    if (answered < topology.threshold) return { missing: dealer };
+    if (answered < topology.threshold) return { wrong: [] };
   }
   const held = new Map([...answers.keys()].map((holder) => [holder, heldBy(setup, dealers, holder)]));
   const pointsOf = (dealer: number): Share[] =>
@@ -52,22 +52,23 @@ export function openSum(
       const y = answers.get(holder)?.[held.get(holder)?.indexOf(dealer) ?? -1];
       return y ? [{ x: i + 1, y }] : [];
     });
-  const terms = [sum];
+  const maskKey = (member: number) => entries.get(member)?.maskKeys[round] ?? new Uint8Array();
+  const isRight = (dealer: number, secret: Uint8Array) =>
+    inSum.has(dealer)
+      ? equalBytes(keys.selfSeedCommitment(secret, dealer, round), commitments(dealer)[round] ?? new Uint8Array())
+      : equalBytes(crypto.x25519PublicKey(keys.maskPrivateKey(secret, dealer, round)), maskKey(dealer));
+  const secrets = new Map<number, Uint8Array>();
   for (const dealer of dealers) {
-    const points = pointsOf(dealer);
+    const secret = recoverChecked(pointsOf(dealer), topology.threshold, (candidate) => isRight(dealer, candidate));
+    if (secret) secrets.set(dealer, secret);
+  }
+  if (secrets.size < dealers.length) return { wrong: dealers.filter((dealer) => !secrets.has(dealer)) };
+  const terms = [sum];
+  for (const [dealer, seed] of secrets) {
     if (inSum.has(dealer)) {
-      const seed = recoverChecked(points, topology.threshold, (candidate) =>
-        equalBytes(keys.selfSeedCommitment(candidate, dealer, round), commitments(dealer)[round] ?? new Uint8Array()),
-      );
-      if (!seed) return { missing: dealer };
       terms.push(negated(maskOf(crypto, keys.selfMaskKey(seed, dealer, round), length, bits), bits));
       continue;
     }
-    const maskKey = (member: number) => entries.get(member)?.maskKeys[round] ?? new Uint8Array();
-    const seed = recoverChecked(points, topology.threshold, (candidate) =>
-      equalBytes(crypto.x25519PublicKey(keys.maskPrivateKey(candidate, dealer, round)), maskKey(dealer)),
-    );
-    if (!seed) return { missing: dealer };
     const agree = crypto.x25519(keys.maskPrivateKey(seed, dealer, round));
     for (const peer of topology.neighbours(dealer)) {
       if (!inSum.has(peer)) continue;

@@ -41,6 +41,8 @@ export type CoordinatorEvent =
   | { readonly type: 'open'; readonly round: number; readonly length: number; readonly bits: number }
   /** Go on with what there is. `round` for the phases of a round. */
   | { readonly type: 'deadline'; readonly phase: Phase; readonly round?: number }
+  /** The last round has named members that are to be excluded: begin another block without them, which has the rounds from `round` on. */
+  | { readonly type: 'setUp'; readonly round: number }
   /** After a restart: send again what may not have arrived. */
   | { readonly type: 'resume' };
 
@@ -62,23 +64,37 @@ export type CoordinatorEffect =
       /** Modulo 2^bits; `toSigned` of @fedcarbon/codec lifts it. */
       readonly sum: Residues;
     }
-  /** The round stays closed for ever; its charges stand. */
-  | { readonly type: 'abandoned'; readonly round: number; readonly reason: string }
+  /** The round stays closed for ever; its charges stand. `excluded` kept it from being opened, and take no part in later rounds. */
+  | {
+      readonly type: 'abandoned';
+      readonly round: number;
+      readonly reason: string;
+      readonly excluded: readonly number[];
+    }
   /** The block cannot be set up. */
   | { readonly type: 'failed'; readonly reason: string };
 
 /** Where a client stands. */
 export interface ClientStanding {
-  /** It has persisted something of the block. */
+  /** The block that it is in, and the first round of that. */
+  readonly block: number;
+  readonly firstRound: number;
+  /** The coordinator takes nothing from it any more. */
+  readonly excluded: boolean;
+  /** It has persisted something of the block, besides its beginning. */
   readonly begun: boolean;
   /** The block is set up: vectors can be masked. */
   readonly ready: boolean;
-  /** The message of a round, once it is masked. */
+  /** The message of a round, once it is masked, in whatever block. */
   masked(round: number): Uint8Array | undefined;
 }
 
 /** Where the coordinator stands. */
 export interface CoordinatorStanding {
+  /** The block that it is in. */
+  readonly block: number;
+  /** Who takes no part in later rounds; with double masking it is set up anew when one is added. */
+  readonly excluded: readonly number[];
   /** Who can contribute; undefined until the block is set up. */
   readonly members: readonly number[] | undefined;
   /** What it waits for; undefined between rounds. */
@@ -109,7 +125,7 @@ export function leastSurvivors(kind: SecureSum['kind'], members: number): number
   return kind === 'double-masking' ? completeThreshold(members) : 2;
 }
 
-/** A secure sum over the clients of a block: the coordinator learns the sum of a round over at least K_min clients, or nothing. */
+/** A secure sum over the clients of a plan: the coordinator learns the sum of a round over at least K_min clients, or nothing. */
 export interface SecureSum {
   readonly kind: 'double-masking' | 'two-servers';
   /** Bytes that a masked message carries for a helper; regions need it to add messages up (`addMasked`). */

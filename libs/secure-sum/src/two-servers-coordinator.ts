@@ -1,13 +1,14 @@
 import { addModulo, type Residues, requireBits, sumModulo } from '@fedcarbon/codec';
 import { concatBytes, describeError, InvalidInputError } from '@fedcarbon/kernel';
-import type { Block } from './block.ts';
+import { type Block, requireRound } from './block.ts';
 import { type Machine, Turn } from './machine.ts';
-import { decodeOutcome, encodeOutcome, type Outcome } from './outcome.ts';
+import { decodeOutcome, encodeOutcome, excludedAfter, type Outcome } from './outcome.ts';
 import { checkShape, type SumShape } from './partial-sum.ts';
 import type { CoordinatorEffect, CoordinatorEvent, CoordinatorStanding } from './secure-sum.ts';
 import { u16 } from './v1/bytes-cursor.ts';
 import { decodeMaskSum, encodeSeeds, SEALED_SEED_BYTES } from './v1/helper-messages.ts';
 import { decodeMasked, decodePartial, type Partial } from './v1/round-messages.ts';
+import { encodeBlockStart } from './v1/setup-messages.ts';
 
 /** First byte of the coordinator's facts; then a number u16, then the message. */
 const FACT = { begun: 1, masked: 2, partial: 3, sumClosed: 4, finished: 5 } as const;
@@ -70,9 +71,10 @@ export function twoServersCoordinator(block: Block): Machine<TwoServersState, Co
       else if (event.type === 'resume') {
         const last = [...state.finished.values()].at(-1);
         if (round?.closed) askHelper(turn);
-        else if (round?.included.size === block.members.length) close(turn);
+        else if (round && isComplete(turn.state)) close(turn);
         else if (!round && last) turn.emit(last);
-      } else if (round && event.round === round.shape.round) {
+      } else if (event.type === 'setUp') turn.refuse('with two servers nothing is set up');
+      else if (round && event.round === round.shape.round) {
         if (event.phase === 'masked' && !round.closed) close(turn);
         else if (event.phase === 'answer' && round.closed) abandon(turn, 'the helper did not answer');
       }
@@ -86,9 +88,7 @@ export function twoServersCoordinator(block: Block): Machine<TwoServersState, Co
   function open(turn: ServerTurn, { round, length, bits }: SumShape): void {
     const { round: current, finished } = turn.state;
     requireBits(bits);
-    if (!(Number.isInteger(round) && round >= 0 && round < block.rounds)) {
-      throw new InvalidInputError(`round ${round} is not one of the block's ${block.rounds}`);
-    }
+    requireRound(block, round);
     if (finished.has(round)) throw new InvalidInputError(`round ${round} is over; an abandoned round is not run again`);
     if (current?.shape.round === round) return;
     if (current) throw new InvalidInputError(`round ${current.shape.round} is still open`);
@@ -101,8 +101,16 @@ export function twoServersCoordinator(block: Block): Machine<TwoServersState, Co
     if (closed) throw new InvalidInputError(`round ${shape.round} takes no vectors any more`);
     const again = partial.members.find((member) => included.has(member));
     if (again !== undefined) throw new InvalidInputError(`member ${again} is in the sum of the round already`);
+    const excluded = excludedAfter(block, turn.state.finished);
+    const bad = partial.members.find((member) => excluded.includes(member));
+    if (bad !== undefined) throw new InvalidInputError(`member ${bad} is excluded`);
     turn.persist(accepted);
-    if (roundOf(turn.state).included.size === block.members.length) close(turn);
+    if (isComplete(turn.state)) close(turn);
+  }
+
+  /** Nobody is left to wait for. */
+  function isComplete(state: TwoServersState): boolean {
+    return roundOf(state).included.size === block.members.length - excludedAfter(block, state.finished).length;
   }
 
   function close(turn: ServerTurn): void {
@@ -130,8 +138,11 @@ export function twoServersCoordinator(block: Block): Machine<TwoServersState, Co
     const { shape, included, sum, closed } = roundOf(turn.state);
     const masks = decodeMaskSum(block, message);
     if (!closed || masks.round !== shape.round) throw new InvalidInputError(`round ${masks.round} waits for no masks`);
-    if (masks.unreadable.length > 0) {
-      return abandon(turn, `the helper cannot open what member ${masks.unreadable.join(', ')} sealed`);
+    const { unreadable } = masks;
+    if (unreadable.length > 0) {
+      abandon(turn, `the helper cannot open what member ${unreadable.join(', ')} sealed`, unreadable);
+      const start = { ...block, excluded: excludedAfter(block, turn.state.finished), firstRound: shape.round + 1 };
+      return turn.emit({ type: 'send', to: unreadable, kind: 'block', message: encodeBlockStart(block, start) });
     }
     checkShape(shape, masks);
     finish(turn, {
@@ -142,8 +153,8 @@ export function twoServersCoordinator(block: Block): Machine<TwoServersState, Co
     });
   }
 
-  function abandon(turn: ServerTurn, reason: string): void {
-    finish(turn, { type: 'abandoned', round: roundOf(turn.state).shape.round, reason });
+  function abandon(turn: ServerTurn, reason: string, excluded: readonly number[] = []): void {
+    finish(turn, { type: 'abandoned', round: roundOf(turn.state).shape.round, reason, excluded });
   }
 
   function finish(turn: ServerTurn, outcome: Outcome): void {
@@ -160,15 +171,19 @@ export function twoServersCoordinator(block: Block): Machine<TwoServersState, Co
   return { initial: { finished: new Map() }, apply, step };
 }
 
-/** Nothing is set up: everybody can contribute at once. */
+/** Nothing is set up: everybody who is not excluded can contribute at once. */
 export function twoServersStanding(block: Block): (state: TwoServersState) => CoordinatorStanding {
-  const members = [...block.members.keys()];
-  return ({ round }) => ({
-    members,
-    phase: round && (round.closed ? 'answer' : 'masked'),
-    round: round?.shape.round,
-    answersWanted: round?.closed === true ? 1 : undefined,
-  });
+  return ({ round, finished }) => {
+    const excluded = excludedAfter(block, finished);
+    return {
+      block: block.number,
+      excluded,
+      members: [...block.members.keys()].filter((member) => !excluded.includes(member)),
+      phase: round && (round.closed ? 'answer' : 'masked'),
+      round: round?.shape.round,
+      answersWanted: round?.closed === true ? 1 : undefined,
+    };
+  };
 }
 
 function including(round: OpenRound, { members, values, sealed }: Partial): OpenRound {

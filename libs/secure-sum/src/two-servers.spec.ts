@@ -148,7 +148,10 @@ describe('two servers', () => {
 
   it('a seal that does not open, or belongs to another client or round, keeps the sum closed', () => {
     const { effects } = run(5, new Set(), { tamper: 2 });
-    expect(effects.at(-1)).toMatchObject({ type: 'abandoned', reason: 'the helper cannot open what member 2 sealed' });
+    expect(effects.at(-2)).toMatchObject({
+      ...{ type: 'abandoned', excluded: [2], reason: 'the helper cannot open what member 2 sealed' },
+    });
+    expect(effects.at(-1)).toMatchObject({ type: 'send', to: [2], kind: 'block' });
     const { block, sum, effects: fine } = run(5, new Set());
     const seeds = decodeSeeds(block, fine.find((effect) => effect.type === 'send')!.message);
     for (const changed of [

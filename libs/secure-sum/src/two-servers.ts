@@ -1,6 +1,6 @@
 import { requireBits, sumModulo, toResidues } from '@fedcarbon/codec';
 import { concatBytes, describeError, InvalidInputError, type RandomSource } from '@fedcarbon/kernel';
-import type { Block } from './block.ts';
+import { type Block, requireRound } from './block.ts';
 import { KEY_BYTES, SEED_BYTES, type SecureSumCrypto } from './crypto.ts';
 import { helperMaskKey, sealedSeedStatement, seedSealKey } from './helper-keys.ts';
 import { type Machine, type Party, restore, Turn } from './machine.ts';
@@ -9,8 +9,10 @@ import type { SumShape } from './partial-sum.ts';
 import type { ClientDependencies, ClientEffect, ClientEvent, ClientStanding, SecureSum } from './secure-sum.ts';
 import { twoServersCoordinator, twoServersStanding } from './two-servers-coordinator.ts';
 import { type HelperEffect, type HelperEvent, twoServersHelper } from './two-servers-helper.ts';
+import { kindOf } from './v1/bytes-cursor.ts';
 import { SEALED_SEED_BYTES } from './v1/helper-messages.ts';
 import { decodeMasked, encodeMasked } from './v1/round-messages.ts';
+import { decodeBlockStart } from './v1/setup-messages.ts';
 
 /**
  * The secure sum with two servers that do not collude: a client sends x - PRG(seed) and, sealed for the helper and signed, the seed. Each server alone sees
@@ -32,21 +34,30 @@ export function twoServers(
     kind: 'two-servers',
     sealedBytes: SEALED_SEED_BYTES,
     client: (member, dependencies, facts = []) =>
-      restore(twoServersClient(block, helperKey, member, dependencies), clientStanding, facts),
+      restore(twoServersClient(block, helperKey, member, dependencies), (state) => clientStanding(block, state), facts),
     coordinator: (_, facts = []) => restore(twoServersCoordinator(block), twoServersStanding(block), facts),
     helper: (dependencies, facts = []) =>
       restore(twoServersHelper(block, helperKey, dependencies), () => undefined, facts),
   };
 }
 
-/** By round: the message that is sent, and sent again. */
-type TwoServersClientState = ReadonlyMap<number, Uint8Array>;
+interface TwoServersClientState {
+  /** By round: the message that is sent, and sent again. */
+  readonly masked: ReadonlyMap<number, Uint8Array>;
+  /** The coordinator takes nothing any more. */
+  readonly excluded: boolean;
+}
 
-const clientStanding = (state: TwoServersClientState): ClientStanding => ({
-  begun: state.size > 0,
-  ready: true,
-  masked: (round) => state.get(round),
-});
+function clientStanding({ number, firstRound }: Block, { masked, excluded }: TwoServersClientState): ClientStanding {
+  return {
+    block: number,
+    firstRound,
+    excluded,
+    begun: masked.size > 0,
+    ready: true,
+    masked: (round) => masked.get(round),
+  };
+}
 
 function twoServersClient(
   block: Block,
@@ -54,17 +65,23 @@ function twoServersClient(
   member: number,
   { crypto, signer, random }: ClientDependencies,
 ): Machine<TwoServersClientState, ClientEvent, ClientEffect> {
-  const apply = (state: TwoServersClientState, fact: Uint8Array): TwoServersClientState =>
-    new Map(state).set(decodeMasked(block, SEALED_SEED_BYTES, fact).round, fact);
+  function apply(state: TwoServersClientState, fact: Uint8Array): TwoServersClientState {
+    if (kindOf(fact) === 'block') return { ...state, excluded: true };
+    const { round } = decodeMasked(block, SEALED_SEED_BYTES, fact);
+    return { ...state, masked: new Map(state.masked).set(round, fact) };
+  }
 
   function step(state: TwoServersClientState, event: ClientEvent) {
     const turn = new Turn<TwoServersClientState, ClientEffect>(state, apply);
     try {
       if (event.type === 'contribute') {
-        if (!state.has(event.round)) turn.persist(masked(event));
+        if (!state.masked.has(event.round)) {
+          if (state.excluded) throw new InvalidInputError('this client is excluded');
+          turn.persist(masked(event));
+        }
         send(turn, event.round);
-      } else if (event.type === 'resume' && state.size > 0) send(turn, Math.max(...state.keys()));
-      else if (event.type === 'message') turn.refuse('with two servers a client takes no messages');
+      } else if (event.type === 'resume' && state.masked.size > 0) send(turn, Math.max(...state.masked.keys()));
+      else if (event.type === 'message') onMessage(turn, event.message);
     } catch (error) {
       if (!(error instanceof InvalidInputError)) throw error;
       turn.refuse(describeError(error));
@@ -72,11 +89,17 @@ function twoServersClient(
     return { state: turn.state, effects: turn.effects };
   }
 
+  /** Only that this client is excluded. */
+  function onMessage(turn: Turn<TwoServersClientState, ClientEffect>, message: Uint8Array): void {
+    if (!decodeBlockStart(block, message).excluded.includes(member)) {
+      throw new InvalidInputError('with two servers a client is told only that it is excluded');
+    }
+    if (!turn.state.excluded) turn.persist(message);
+  }
+
   function masked({ round, values, bits }: Extract<ClientEvent, { type: 'contribute' }>): Uint8Array {
     requireBits(bits);
-    if (!(Number.isInteger(round) && round >= 0 && round < block.rounds)) {
-      throw new InvalidInputError(`round ${round} is not one of the block's ${block.rounds}`);
-    }
+    requireRound(block, round);
     const { seed, sealed } = sealFreshSeed(random, { round, length: values.length, bits });
     const mask = maskOf(crypto, helperMaskKey(crypto, block, seed, { member, round }), values.length, bits);
     const share = sumModulo([toResidues(values, bits), negated(mask, bits)], bits);
@@ -95,8 +118,8 @@ function twoServersClient(
   }
 
   function send(turn: Turn<TwoServersClientState, ClientEffect>, round: number): void {
-    turn.emit({ type: 'send', kind: 'masked', message: turn.state.get(round) as Uint8Array });
+    turn.emit({ type: 'send', kind: 'masked', message: turn.state.masked.get(round) as Uint8Array });
   }
 
-  return { initial: new Map(), apply, step };
+  return { initial: { masked: new Map(), excluded: false }, apply, step };
 }

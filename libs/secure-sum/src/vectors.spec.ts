@@ -116,6 +116,9 @@ describe.each(read<{ cases: Transcript[] }>('double-masking').cases)('a transcri
   const planHash = fromHex(expected.planHash);
   const block: Block = {
     session: sessionOf(nodeCrypto.sha256, planHash, expected.blockNumber),
+    number: expected.blockNumber,
+    firstRound: 0,
+    excluded: [],
     planHash,
     members: identities.map(({ publicKey }) => publicKey),
     coordinatorKey: coordinatorSigner.publicKey,
@@ -212,6 +215,9 @@ describe.each(
     const signer = signerOf(new Uint8Array(32));
     const block: Block = {
       session: sessionOf(nodeCrypto.sha256, planHash, expected.blockNumber),
+      number: expected.blockNumber,
+      firstRound: 0,
+      excluded: [],
       planHash,
       members: expected.vectors.map(() => signer.publicKey),
       coordinatorKey: signer.publicKey,

@@ -37,7 +37,7 @@ export const Fact = z.discriminatedUnion('kind', [
   /** All charges that the accountant knew when this journal began: an empty list for a new holder, everything for one whose journal was lost. */
   z.strictObject({ kind: z.literal('rebuilt'), charges: HistoryStatement.shape.charges }),
   /** The holder has said hello in the secure sum of a plan: from now on its masking facts must never be missing. */
-  z.strictObject({ kind: z.literal('joined'), planHash: Sha256Hex }),
+  z.strictObject({ kind: z.literal('joined'), planHash: Sha256Hex, block: PositiveInt }),
   /** These bytes may leave under this attempt and no others ever: written before the accountant is asked to charge them. */
   z.strictObject({
     kind: z.literal('prepared'),

@@ -35,13 +35,13 @@ export interface JournalState {
   readonly cap: BudgetCap | undefined;
   /** The accountant's history has been taken over; before that nothing may be trained. */
   readonly rebuilt: boolean;
-  /** Hashes of the plans in whose secure sum the holder has said hello. */
-  readonly joined: ReadonlySet<string>;
+  /** The last block of the secure sum in which the holder has said hello, by plan hash. */
+  readonly joined: ReadonlyMap<string, number>;
   /** By `<round id>/<attempt>`, in the order in which they were first heard of. */
   readonly attempts: ReadonlyMap<string, Attempt>;
 }
 
-export const EMPTY_STATE: JournalState = { cap: undefined, rebuilt: false, joined: new Set(), attempts: new Map() };
+export const EMPTY_STATE: JournalState = { cap: undefined, rebuilt: false, joined: new Map(), attempts: new Map() };
 
 /** A fact that contradicts those before it. Always a fault of ours or a damaged journal, never something a peer can bring about. */
 export class ContradictoryFactError extends FedcarbonError {
@@ -70,7 +70,7 @@ export function fold(state: JournalState, facts: Iterable<Fact>): JournalState {
         for (const charge of fact.charges) put(attempts, rebuiltAttempt(charge));
         break;
       case 'joined':
-        joined = new Set(joined).add(fact.planHash);
+        joined = new Map(joined).set(fact.planHash, fact.block);
         break;
       default:
         put(attempts, after(attempts.get(keyOf(fact)), fact));

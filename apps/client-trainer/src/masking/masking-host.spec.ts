@@ -212,7 +212,7 @@ describe('lost masking facts', () => {
     await site('cedar').masking?.announce();
     expect(masking('cedar', 'hello')).toHaveLength(1);
     const message = signMasking(planHash, new Uint8Array(10), keys.global);
-    await expect(site('cedar').masking?.onMessage(message)).rejects.toMatchObject({ code: 'masking_lost' });
+    await expect(site('cedar').masking?.onMessage(message)).rejects.toMatchObject({ code: 'masking_out' });
   });
 
   it('are noticed when an older copy is put back: it would let the holder contradict itself', async () => {

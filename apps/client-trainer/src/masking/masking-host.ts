@@ -3,7 +3,13 @@ import { fromBase64Url, InvalidInputError, type RandomSource, type Sha256, type 
 import type { VerifySignature } from '@fedcarbon/kernel';
 import { messageIdOf } from '@fedcarbon/messaging';
 import { memberIndex, secureSumOf } from '@fedcarbon/round';
-import type { ClientEffect, ClientEvent, ClientParty, SecureSumCrypto } from '@fedcarbon/secure-sum';
+import {
+  type ClientEffect,
+  type ClientEvent,
+  type ClientParty,
+  kindOf,
+  type SecureSumCrypto,
+} from '@fedcarbon/secure-sum';
 import { type FactFile, SerialQueue } from '@fedcarbon/service';
 import type { Journal } from '../journal/journal.ts';
 import { releasedIndices } from '../journal/state.ts';
@@ -32,7 +38,8 @@ type Send = Extract<ClientEffect, { type: 'send' }>;
  * A holder as a party of its plan's secure sum. It carries out what the party asks for, in order: a fact is on disk before anything that follows from it
  * leaves, so that after a crash the holder repeats itself and never says anything else. Masked vectors leave as updates, once they are charged.
  *
- * A holder that has lost its facts, or finds older ones than its journal tells of, could contradict itself; it takes no part in the block any more.
+ * A holder that has lost its facts, or finds older ones than its journal tells of, could contradict itself; it takes no part in the block any more, but
+ * may in a later one, for rounds that it has released nothing in.
  */
 export class MaskingHost {
   readonly #parts: MaskingParts;
@@ -53,22 +60,33 @@ export class MaskingHost {
     return this.#party.standing.ready;
   }
 
+  /** The block that the holder is in. */
+  get block(): number {
+    return this.#party.standing.block;
+  }
+
   /** Why the holder takes no part in the block any more, if so. */
-  get lost(): string | undefined {
+  get out(): string | undefined {
     const { journal, membership, facts } = this.#parts;
     const { planHash } = membership;
-    const { begun, masked } = this.#party.standing;
-    const forgotten = releasedIndices(journal.state, planHash).find((index) => masked(index - 1) === undefined);
-    if (forgotten === undefined && (begun || !journal.state.joined.has(planHash))) return undefined;
-    return forgotten === undefined || !begun
-      ? `the masking facts ${facts.path} are lost; the holder takes no further part in the plan`
-      : `the masking facts ${facts.path} do not know round ${String(forgotten)}: they are older than the journal; the holder takes no further part in the plan`;
+    const { block, firstRound, excluded, begun, masked } = this.#party.standing;
+    if (excluded) return 'the global-aggregator has excluded this holder: what it dealt or sealed did not open';
+    const joined = journal.state.joined.get(planHash) ?? 0;
+    if (joined > block || (joined === block && !begun)) {
+      return `the masking facts ${facts.path} are lost; the holder takes no further part in block ${String(joined)} of the plan`;
+    }
+    const forgotten = releasedIndices(journal.state, planHash).find(
+      (index) => index > firstRound && masked(index - 1) === undefined,
+    );
+    return forgotten === undefined
+      ? undefined
+      : `the masking facts ${facts.path} do not know round ${String(forgotten)}: they are older than the journal; the holder takes no further part in block ${String(block)} of the plan`;
   }
 
   /** Says (again) what the set-up of the block waits for from this holder, if anything. Throws what the link throws. */
   announce(): Promise<void> {
     return this.#queue.run(async () => {
-      if (this.ready || this.lost !== undefined) return;
+      if (this.ready || this.out !== undefined) return;
       await this.#step({ type: this.#party.standing.begun ? 'resume' : 'join' }, String(this.#repeats++));
     });
   }
@@ -76,19 +94,21 @@ export class MaskingHost {
   /** After a restart: sends again what may not have arrived. Throws what the link throws. */
   resume(): Promise<void> {
     return this.#queue.run(async () => {
-      if (this.ready && this.lost === undefined) await this.#step({ type: 'resume' });
+      if (this.ready && this.out === undefined) await this.#step({ type: 'resume' });
     });
   }
 
   /** Takes a message of the coordinator. Throws InvalidInputError for one that is not the coordinator's, or that the party refuses. */
   onMessage(signed: SignedBytes): Promise<void> {
     return this.#queue.run(async () => {
-      const { membership, verify } = this.#parts;
+      const { membership, verify, log } = this.#parts;
       const { plan, planHash } = membership;
       const message = openMasking(planHash, signed, fromBase64Url(plan.keys.global), verify);
-      const { lost } = this;
-      if (lost !== undefined) throw new InvalidInputError(lost, { code: 'masking_lost' });
+      const { out, block } = this;
+      if (out !== undefined && kindOf(message) !== 'block') throw new InvalidInputError(out, { code: 'masking_out' });
       await this.#step({ type: 'message', message });
+      if (this.block > block) log.info({ block: this.block }, 'another block of the secure sum begins');
+      if (this.out !== undefined && this.out !== out) log.error({}, this.out);
     });
   }
 
@@ -118,9 +138,9 @@ export class MaskingHost {
     this.#party = party;
     for (const effect of effects) {
       if (effect.type !== 'send' || effect.kind === 'masked') continue;
-      if (!journal.state.joined.has(membership.planHash)) {
-        await journal.append({ kind: 'joined', planHash: membership.planHash });
-      }
+      const { planHash } = membership;
+      const { block } = this;
+      if (journal.state.joined.get(planHash) !== block) await journal.append({ kind: 'joined', planHash, block });
       await this.#send(effect, repetition);
       faultPoint('after-masking-send');
     }

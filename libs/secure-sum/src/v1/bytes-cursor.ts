@@ -17,6 +17,7 @@ export const KIND = {
   answer: 10,
   seeds: 11,
   maskSum: 12,
+  block: 13,
 } as const;
 export type MessageKind = keyof typeof KIND;
 
@@ -29,6 +30,11 @@ export const HEADER_BYTES = 2 + SESSION_TAG_BYTES;
 export function kindOf(message: Uint8Array): MessageKind | undefined {
   if (message[0] !== VERSION) return undefined;
   return (Object.keys(KIND) as MessageKind[]).find((kind) => KIND[kind] === message[1]);
+}
+
+/** Whether an encoded message belongs to this session, by its tag. */
+export function isOfSession(session: Uint8Array, message: Uint8Array): boolean {
+  return equalBytes(message.subarray(2, HEADER_BYTES), session.subarray(0, SESSION_TAG_BYTES));
 }
 
 /** The message of `kind` with these parts after its header. */
@@ -72,7 +78,7 @@ export class BytesCursor {
     if (bytes[0] !== VERSION || bytes[1] !== KIND[kind]) {
       throw this.invalid(`expected version ${VERSION}, kind ${KIND[kind]}, found ${bytes[0]} and ${bytes[1]}`);
     }
-    if (!equalBytes(bytes.subarray(2, HEADER_BYTES), session.subarray(0, SESSION_TAG_BYTES))) {
+    if (!isOfSession(session, bytes)) {
       throw this.invalid('it belongs to another session');
     }
   }

@@ -1,5 +1,5 @@
 import { concatBytes, type Sha256 } from '@fedcarbon/kernel';
-import { type Block, shareBytes } from '../block.ts';
+import { type Block, type BlockStart, shareBytes } from '../block.ts';
 import { context, KEY_BYTES, SEED_BYTES, SIGNATURE_BYTES, TAG_BYTES } from '../crypto.ts';
 import { bitmapOf, BytesCursor, encodeMessage, u16 } from './bytes-cursor.ts';
 
@@ -42,6 +42,22 @@ export interface Roster {
 export interface Delivered {
   readonly dealers: readonly number[];
   readonly sealed: readonly Uint8Array[];
+}
+
+/**
+ * coordinator -> client: another block begins. Number u16 | first round u16 | who is excluded (bitmap over the plan's members). The header is that of the
+ * plan's first block: a client need not have heard of any other.
+ */
+export function encodeBlockStart(first: Block, { number, firstRound, excluded }: BlockStart): Uint8Array {
+  const bitmap = bitmapOf(excluded, first.members.length);
+  return encodeMessage('block', first.session, u16(number), u16(firstRound), bitmap);
+}
+
+export function decodeBlockStart(first: Block, bytes: Uint8Array): BlockStart {
+  const cursor = new BytesCursor('block', first.session, bytes);
+  const start = { number: cursor.u16(), firstRound: cursor.u16(), excluded: cursor.bitmap(first.members.length) };
+  cursor.end();
+  return start;
 }
 
 /** Length of the sealed shares of one client for one holder. */

@@ -28,9 +28,11 @@ export const RoundOpened = z.strictObject({
   bits: PositiveInt,
   /** Number of integers of an update. */
   length: PositiveInt,
+  /** Under double masking: the block of the secure sum that the round is in. Left out for the first. */
+  block: z.number().int().min(2).optional(),
   /**
-   * Under trust `distributed`: members, by their place in the plan (by region, then in the region), that took no part in the exchange of keys and so cannot
-   * take part in any round. Left out when there are none.
+   * Under trust `distributed`: members, by their place in the plan (by region, then in the region), that cannot take part: they took no part in the exchange of
+   * keys, or are excluded. Left out when there are none.
    */
   absent: z.array(NonNegativeInt).min(1).optional(),
   /** Milliseconds since the epoch. */
