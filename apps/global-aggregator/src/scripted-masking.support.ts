@@ -2,13 +2,15 @@ import { openMasking, type RoundOpened, type SignedBytes, signMasking, SUBJECTS 
 import { fromBase64Url, toHex } from '@fedcarbon/kernel';
 import { type BrokerConnection, type Delivery, messageBytes, publishSigned } from '@fedcarbon/messaging';
 import { memberIndex, secureSumOf } from '@fedcarbon/round';
-import { type ClientEffect, type ClientEvent, kindOf, type MessageKind, type Party } from '@fedcarbon/secure-sum';
+import { type ClientEvent, type ClientParty, kindOf, type MessageKind } from '@fedcarbon/secure-sum';
 import { cryptoRandom, secureSumCrypto, sha256, verifySignature } from '@fedcarbon/service';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ExampleFederation } from './example-federation.support.ts';
 
 const REPEAT_MS = 1000;
 const WAIT_MS = 10_000;
+/** Header and round. */
+const BYTES_BEFORE_SECRETS = 12;
 
 /** The masking side of a scripted holder: a real client of the secure sum, whose facts stay in memory. */
 export class ScriptedMasking {
@@ -22,9 +24,11 @@ export class ScriptedMasking {
   readonly traffic: { readonly kind: MessageKind; readonly way: 'up' | 'down'; readonly bytes: number }[] = [];
   /** Whether the holder says nothing of this kind (any more). */
   mute: (kind: MessageKind, round: number | undefined) => boolean = () => false;
+  /** Whether what the holder says of this kind has wrong bytes behind its header. */
+  spoil: (kind: MessageKind) => boolean = () => false;
   /** How often each message is sent. */
   copies = 1;
-  #party: Party<ClientEvent, ClientEffect>;
+  #party: ClientParty;
   #round: number | undefined;
   #sent = 0;
   #joining: NodeJS.Timeout | undefined;
@@ -36,11 +40,15 @@ export class ScriptedMasking {
     this.#party = this.#restored();
   }
 
-  #restored(): Party<ClientEvent, ClientEffect> {
+  #restored(): ClientParty {
     const { plan, planHash } = this.#federation;
     const signer = this.#federation.signer(`holder-${this.#holder}`);
     const dependencies = { crypto: secureSumCrypto, signer, random: cryptoRandom };
     return secureSumOf(plan, planHash, sha256).client(memberIndex(plan, this.#holder), dependencies, this.facts);
+  }
+
+  get standing(): ClientParty['standing'] {
+    return this.#party.standing;
   }
 
   /** Says hello until the roster comes. */
@@ -100,7 +108,10 @@ export class ScriptedMasking {
       else if (effect.kind === 'masked') masked = effect.message;
       else if (!this.mute(effect.kind, this.#round)) {
         for (let copy = 0; copy < this.copies; copy++) {
-          const signed = signMasking(this.#federation.planHash, effect.message, signer);
+          const message = this.spoil(effect.kind)
+            ? effect.message.map((byte, i) => (i < BYTES_BEFORE_SECRETS ? byte : byte ^ 1))
+            : effect.message;
+          const signed = signMasking(this.#federation.planHash, message, signer);
           this.traffic.push({ kind: effect.kind, way: 'up', bytes: messageBytes(signed.payload.length) });
           await this.publish(signed);
         }

@@ -1,3 +1,4 @@
+import type { RoundOpened } from '@fedcarbon/contracts';
 import { memberIndex, secureSumOf, summationOf, sumShape } from '@fedcarbon/round';
 import type { ClientEffect, CoordinatorEffect } from '@fedcarbon/secure-sum';
 import { cryptoRandom, secureSumCrypto, sha256, verifySignature } from '@fedcarbon/service';
@@ -58,10 +59,10 @@ describe('a region whose updates are masked', () => {
   const masked = maskedMessages(() => new Int32Array(opened.length).fill(1));
   const [alder] = region.members;
   if (alder === undefined) throw new Error('no member');
-  const problem = (payload: Uint8Array) => {
+  const problem = (payload: Uint8Array, round: RoundOpened = opened) => {
     const signed = example.signUpdate(example.update('alder', { payload, opened }));
     const update = openUpdate(example.place, alder, signed, { sha256, verifySignature });
-    return problemOf(example.place, alder, opened, update, verifySignature);
+    return problemOf(example.place, alder, round, update, verifySignature);
   };
   const own = masked.get('alder') ?? new Uint8Array();
 
@@ -74,6 +75,12 @@ describe('a region whose updates are masked', () => {
     expect(() => {
       example.place.summation.checkUpdate(second, own);
     }).toThrow(/for round 1, found/);
+  });
+
+  it('takes nothing of a holder that is not in the secure sum of the round, and nothing of another block', () => {
+    expect(problem(own, { ...opened, absent: [0] })).toBe('this holder is not in the secure sum of the round');
+    expect(problem(own, { ...opened, absent: [1] })).toBeUndefined();
+    expect(problem(own, { ...opened, block: 2 })).toMatch(/belongs to another session/);
   });
 
   it('adds them into a sum that says whose it is', () => {

@@ -213,4 +213,33 @@ describe('the course of a federation whose updates are masked', () => {
       ...['open 2 model', 'sum 2', 'close 2 abandoned 5', 'complete ended_early 0'],
     ]);
   });
+
+  const failed = (index: number, candidates: number): FederationEvent => ({
+    ...{ type: 'abandoned', index, reason: 'wrong shares', candidates },
+  });
+
+  it('waits with the next round until the secure sum is set up anew', () => {
+    const { lines } = play(
+      [
+        start,
+        ready,
+        ...full(1, 1),
+        [12, failed(1, 9)],
+        [13, { type: 'tick' }],
+        [14, opened(1)],
+        [15, { type: 'ready' }],
+      ],
+      true,
+    );
+    expect(lines).toEqual(['set up', 'open 1 model', 'sum 1', 'close 1 abandoned 10', 'set up', 'open 2 model']);
+  });
+
+  it('ends when too few are left to set the secure sum up anew, or no round is', () => {
+    const ended = ['set up', 'open 1 model', 'sum 1', 'close 1 abandoned 10', 'complete ended_early 0'];
+    expect(play([start, ready, ...full(1, 1), [12, failed(1, 5)]], true).lines).toEqual(ended);
+    const again = [start, ready, ...full(1, 1), [12, failed(1, 9)] as const, [13, { type: 'failed' }] as const];
+    expect(play(again, true).lines).toEqual([...ended.slice(0, -1), 'set up', ...ended.slice(-1)]);
+    const last = play([start, ready, ...rounds(1, 3), ...full(4, 4), [50, failed(4, 9)]], true);
+    expect(last.lines.slice(-2)).toEqual(['close 4 abandoned 10', 'complete ended_early 3']);
+  });
 });

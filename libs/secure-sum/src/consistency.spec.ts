@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { toHex } from '@fedcarbon/kernel';
 import { blockOf, Federation, nodeSuite, seededRandom } from './federation.support.ts';
-import { type ClientEffect, type ClientEvent, completeThreshold, doubleMasking, type Party } from './index.ts';
+import { type ClientEffect, type ClientParty, completeThreshold, doubleMasking } from './index.ts';
 import {
   decodeConsent,
   encodeConsent,
@@ -34,7 +34,7 @@ function masked() {
   return { block, federation, clients, facts };
 }
 
-type Client = Party<ClientEvent, ClientEffect>;
+type Client = ClientParty;
 const factsOf = (effects: readonly ClientEffect[]) =>
   effects.flatMap((effect) => (effect.type === 'persist' ? [effect.fact] : []));
 const sentOf = (effects: readonly ClientEffect[]) =>

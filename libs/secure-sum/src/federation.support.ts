@@ -2,8 +2,8 @@ import { concatBytes, equalBytes, type RandomSource, type Signer, utf8 } from '@
 import {
   addMasked,
   type Block,
-  type ClientEffect,
   type ClientEvent,
+  type ClientParty,
   type CoordinatorEffect,
   type CoordinatorEvent,
   type Graph,
@@ -135,7 +135,7 @@ export class Federation {
   readonly #faults: Faults;
   readonly #suite: Suite;
   readonly #seed: string;
-  #clients: Party<ClientEvent, ClientEffect>[];
+  #clients: ClientParty[];
   #coordinator: Party<CoordinatorEvent, CoordinatorEffect>;
   #queue: (() => void)[] = [];
 
@@ -196,8 +196,8 @@ export class Federation {
     return message;
   }
 
-  client(member: number): Party<ClientEvent, ClientEffect> {
-    return this.#clients[member] as Party<ClientEvent, ClientEffect>;
+  client(member: number): ClientParty {
+    return this.#clients[member] as ClientParty;
   }
 
   /** One event of the coordinator and all that follows from it. */
@@ -267,7 +267,7 @@ export class Federation {
     this.#draining = false;
   }
 
-  #restoreClient(member: number): Party<ClientEvent, ClientEffect> {
+  #restoreClient(member: number): ClientParty {
     const random = seededRandom(`${this.#seed}/${member}`);
     const dependencies = { crypto: this.#suite.crypto, signer: this.#suite.signer(`client ${member}`), random };
     return this.sum.client(member, dependencies, this.clientFacts[member]);

@@ -220,4 +220,39 @@ describe('two servers', () => {
       expect(25 * (up + down)).toBeLessThanOrEqual(20_000);
     }
   });
+
+  it('go on without a client whose seal did not open, also after a restart, and tell it', () => {
+    const { block, sum, effects, facts } = run(5, new Set(), { tamper: 2 });
+    const [, told] = effects.filter((effect) => effect.type === 'send');
+    const bad = sum.client(2, { crypto, signer: nodeSuite.signer('client 2'), random: seededRandom('2') });
+    const { party, effects: given } = bad.step({ type: 'message', message: told!.message });
+    const excludedFacts = given.flatMap((effect) => (effect.type === 'persist' ? [effect.fact] : []));
+    const dependencies = { crypto, signer: nodeSuite.signer('client 2'), random: seededRandom('2') };
+    for (const client of [party, sum.client(2, dependencies, excludedFacts)]) {
+      expect(client.standing).toMatchObject({ excluded: true });
+      const values = Int32Array.of(1, 2, 3);
+      expect(client.step({ type: 'contribute', round: 0, values, bits: BITS }).effects).toMatchObject([
+        { type: 'refuse', reason: 'this client is excluded' },
+      ]);
+    }
+    const other = sum.client(0, { ...dependencies, signer: nodeSuite.signer('client 0') });
+    expect(other.step({ type: 'message', message: told!.message }).effects).toMatchObject([{ type: 'refuse' }]);
+
+    let coordinator = sum.coordinator({ crypto, signer: nodeSuite.signer('coordinator') }, facts.coordinator);
+    expect(coordinator.standing).toMatchObject({ excluded: [2], members: [0, 1, 3, 4], phase: undefined });
+    coordinator = coordinator.step({ type: 'open', round: 0, length: 3, bits: BITS }).party;
+    const last = [2, 0, 1, 3, 4].flatMap((member) => {
+      const signer = nodeSuite.signer(`client ${member}`);
+      const client = sum.client(member, { crypto, signer, random: seededRandom(`${member}`) });
+      const sent = client.step({ type: 'contribute', round: 0, values: Int32Array.of(1, 2, 3), bits: BITS }).effects;
+      const message = sent.find((effect) => effect.type === 'send')!.message;
+      const step = coordinator.step({ type: 'message', from: member, message });
+      coordinator = step.party;
+      return step.effects;
+    });
+    expect(last[0]).toEqual({ type: 'refuse', reason: 'member 2 is excluded' });
+    // Nobody waits for it.
+    const asked = last.find((effect) => effect.type === 'send');
+    expect(decodeSeeds(block, asked!.message).survivors).toEqual([0, 1, 3, 4]);
+  });
 });
