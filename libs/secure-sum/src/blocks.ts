@@ -13,7 +13,6 @@ import type {
   CoordinatorEffect,
   CoordinatorEvent,
   CoordinatorParty,
-  CoordinatorStanding,
   PartyDependencies,
 } from './secure-sum.ts';
 import { isOfSession, kindOf } from './v1/bytes-cursor.ts';

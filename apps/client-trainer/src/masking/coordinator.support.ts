@@ -5,8 +5,10 @@ import { maskingBlock, membersInOrder, roundShape, secureSumOf, sumShape } from 
 import {
   addMasked,
   type Block,
+  blockFrom,
   type CoordinatorEffect,
   type CoordinatorEvent,
+  type CoordinatorParty,
   type HelperEffect,
   type HelperEvent,
   type Party,
@@ -20,14 +22,15 @@ type Outcome = Extract<CoordinatorEffect, { type: 'opened' | 'abandoned' | 'fail
 
 /** The other side of several sites' secure sum, in memory: coordinator and region. It redelivers to a site that crashes, once it runs again. */
 export class TestCoordinator {
-  readonly block: Block;
   readonly outcomes: Outcome[] = [];
   /** Codes of refusals, as `<holder> <code>`. */
   readonly refusals: string[] = [];
   crashes = 0;
   /** Replaces a message to a site, or drops it. */
   deliver: (holder: string, message: Uint8Array) => Uint8Array | undefined = (_, message) => message;
-  party: Party<CoordinatorEvent, CoordinatorEffect>;
+  /** Replaces a message of a site. */
+  hear: (holder: string, message: Uint8Array) => Uint8Array = (_, message) => message;
+  party: CoordinatorParty;
   /** The second server, where the plan has one. */
   helper: Party<HelperEvent, HelperEffect> | undefined;
   readonly #sealedBytes: number;
@@ -45,11 +48,17 @@ export class TestCoordinator {
     this.#sites = sites;
     this.#event = plan.recipe.event;
     this.#holders = membersInOrder(plan).map(({ holder }) => holder);
-    this.block = maskingBlock(plan, planHash, sha256);
     const dependencies = { crypto: secureSumCrypto, signer: keys.global };
     const sum = secureSumOf(plan, planHash, sha256);
     this.#sealedBytes = sum.sealedBytes;
     this.party = sum.coordinator(dependencies);
+  }
+
+  /** The block that the coordinator is in; who is excluded does not matter to those who only add. */
+  get block(): Block {
+    const { plan, planHash } = this.#federation;
+    const first = maskingBlock(plan, planHash, sha256);
+    return blockFrom(first, { ...first, number: this.party.standing.block }, sha256);
   }
 
   /** Everybody says hello, and the block is set up. */
@@ -64,7 +73,8 @@ export class TestCoordinator {
     const { event, length, bits } = roundShape(plan, purpose);
     this.#event = event;
     this.step({ type: 'open', round: index - 1, length, bits });
-    const task = this.#federation.open(index, { purpose });
+    const { block } = this.party.standing;
+    const task = this.#federation.open(index, { purpose, ...(block > 1 ? { block } : {}) });
     for (const [holder, site] of this.#sites) {
       if (!absent.includes(holder)) await this.#surviving(site, () => site.trainer.onTask(task));
     }
@@ -127,7 +137,7 @@ export class TestCoordinator {
       for (const sent of fresh) {
         if (sent.subject === `fc.v1.masking.${holder}`) {
           const message = openMasking(planHash, sent, key, verifySignature);
-          this.step({ type: 'message', from, message });
+          this.step({ type: 'message', from, message: this.hear(holder, message) });
         }
       }
       const update = fresh.some(({ subject }) => subject.endsWith('.update')) ? site.updates().at(-1) : undefined;
