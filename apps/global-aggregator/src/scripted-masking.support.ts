@@ -72,6 +72,7 @@ export class ScriptedMasking {
     if (kind !== undefined) this.traffic.push({ kind, way: 'down', bytes: messageBytes(delivery.payload.length) });
     this.close();
     await this.#step({ type: 'message', message });
+    if (kind === 'block' && !this.standing.excluded) await this.join();
   }
 
   /** The masked message of a round, once the shares have come. */

@@ -33,8 +33,8 @@ interface ClientInBlock extends InBlock<ClientParty> {
 }
 
 /**
- * A client of the blocks of a plan, one after the other. It goes on to a block with a higher number only, and is then deaf to the earlier ones. What it has
- * masked for a round stays what it is in every later block; there it neither signs nor answers for that round, since its vector is not in the sum.
+ * A client of the blocks of a plan, one after the other. It goes on to a block with a higher number only, and is then deaf to the earlier ones; its host has
+ * it join. What it has masked for a round stays what it is in every later block; there it neither signs nor answers for that round, since its vector is not in the sum.
  */
 export function clientOfBlocks(
   first: Block,
@@ -53,31 +53,21 @@ export function clientOfBlocks(
 
   function step(state: ClientInBlock, event: ClientEvent) {
     if (event.type === 'message' && kindOf(event.message) === 'block') return onBlock(state, event.message);
-    const { block, party } = state;
     if (event.type === 'contribute') {
       const message = state.earlier(event.round);
       if (message) return { state, effects: [{ type: 'send' as const, kind: 'masked' as const, message }] };
     }
-    const { begun, excluded } = party.standing;
-    // A crash may have come between the beginning of the block and the hello.
-    const joins = event.type === 'resume' && block.number > first.number && !begun && !excluded;
-    const after = party.step(joins ? { type: 'join' } : event);
-    return { state: { ...state, party: after.party }, effects: after.effects };
+    const { party, effects } = state.party.step(event);
+    return { state: { ...state, party }, effects };
   }
 
   function onBlock(state: ClientInBlock, message: Uint8Array) {
     const turn = new Turn<ClientInBlock, ClientEffect>(state, apply);
     try {
-      const { number, excluded } = decodeBlockStart(first, message);
+      const { number } = decodeBlockStart(first, message);
       const known = state.block.number;
-      if (number > known) {
-        turn.persist(concatBytes(Uint8Array.of(BLOCK_BEGUN), message));
-        if (!excluded.includes(member)) {
-          const { party, effects } = turn.state.party.step({ type: 'join' });
-          turn.state = { ...turn.state, party };
-          turn.effects.push(...effects);
-        }
-      } else if (!equalBytes(message, encodeBlockStart(first, state.block))) {
+      if (number > known) turn.persist(concatBytes(Uint8Array.of(BLOCK_BEGUN), message));
+      else if (!equalBytes(message, encodeBlockStart(first, state.block))) {
         turn.refuse(`this client is in block ${known} and does not begin block ${number}`);
       }
     } catch (error) {

@@ -240,8 +240,15 @@ export class Federation {
     viaRegion = false,
   ): void {
     if (phase && this.#faults.alive && !this.#faults.alive(member, phase, round)) return;
+    const { block } = this.client(member).standing;
     const { party, effects } = this.client(member).step(event);
     this.#clients[member] = party;
+    const { block: after, excluded } = party.standing;
+    if (after !== block && !excluded) {
+      this.#queue.push(() => {
+        this.#clientStep(member, { type: 'join' }, 'hello', undefined);
+      });
+    }
     for (const effect of effects) {
       if (effect.type === 'persist') {
         this.clientFacts[member]?.push(effect.fact);

@@ -7,7 +7,7 @@ import type { MessageKind } from './v1/bytes-cursor.ts';
 
 /** What happens to a client. */
 export type ClientEvent =
-  /** Take part in the block. Again: send the same once more. */
+  /** Take part in the block, at first or when another one has begun. Again: send the same once more. */
   | { readonly type: 'join' }
   /** A message of the coordinator. */
   | { readonly type: 'message'; readonly message: Uint8Array }

@@ -107,8 +107,10 @@ export class MaskingHost {
       const { out, block } = this;
       if (out !== undefined && kindOf(message) !== 'block') throw new InvalidInputError(out, { code: 'masking_out' });
       await this.#step({ type: 'message', message });
-      if (this.block > block) log.info({ block: this.block }, 'another block of the secure sum begins');
       if (this.out !== undefined && this.out !== out) log.error({}, this.out);
+      if (this.block === block) return;
+      log.info({ block: this.block }, 'another block of the secure sum begins');
+      if (this.out === undefined) await this.#step({ type: 'join' });
     });
   }
 
