@@ -130,7 +130,8 @@ async function truncate(path: string, length: number): Promise<void> {
   }
 }
 
-async function syncFolder(path: string): Promise<void> {
+/** Has what was made, renamed or removed in a folder survive a loss of power. Throws what the system throws. */
+export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r');
   try {
     await folder.sync();
