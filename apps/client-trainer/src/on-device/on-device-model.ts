@@ -109,10 +109,11 @@ export class OnDeviceModel {
       try {
         if (published !== this.#published) return;
         const own = await this.#fitted(published);
-        // Another model came meanwhile, which this one does not correct; its own fit is next.
+        // It is on disk before it answers: a restart must not give its version to another one.
+        await this.#stored.saveOwn(own);
+        // Another model may have come meanwhile, which this one does not correct; its own fit is next.
         if (published !== this.#published) return;
         this.#own = own;
-        await this.#stored.saveOwn(own);
         // Nothing more: logs may be read elsewhere, and everything else about it is computed from records.
         log.info({ version: own.version }, 'fitted the on-device model');
       } catch (error) {
