@@ -41,9 +41,20 @@ describe('the module', () => {
 
   it('shows the holders to callers on the same machine only', async () => {
     const controller = (await compile([])).get(HoldersController);
-    const from = (remoteAddress: string) => () => controller.holders({ socket: { remoteAddress } });
-    for (const local of ['127.0.0.1', '::1', '::ffff:127.0.0.1']) expect(from(local)()).toEqual({ holders: [] });
-    for (const remote of ['10.0.0.1', '::ffff:10.0.0.127', '']) expect(from(remote)).toThrow(ProblemError);
+    const from = (remoteAddress: string, host: string) => () =>
+      controller.holders({ socket: { remoteAddress }, headers: { host } });
+    for (const local of ['127.0.0.1', '::1', '::ffff:127.0.0.1']) {
+      for (const host of ['127.0.0.1:8090', 'localhost', '[::1]:8090']) {
+        expect(from(local, host)()).toEqual({ holders: [] });
+      }
+      // A name that somebody else has resolve to this machine.
+      for (const host of ['127.0.0.1.example.org', 'localhost.example.org:8090', 'example.org', '']) {
+        expect(from(local, host)).toThrow(ProblemError);
+      }
+    }
+    for (const remote of ['10.0.0.1', '::ffff:10.0.0.127', '']) {
+      expect(from(remote, 'localhost')).toThrow(ProblemError);
+    }
   });
 });
 
@@ -51,7 +62,9 @@ describe('a question about a building', () => {
   const onDevice = { position: (request: PositionRequest) => ({ asked: request }) };
   const ask = async (name: string, body: unknown, remoteAddress = '127.0.0.1') => {
     const module = await compile([{ name: 'alder', onDevice } as unknown as Holder]);
-    return module.get(HoldersController).position(name, body, { socket: { remoteAddress } });
+    return module
+      .get(HoldersController)
+      .position(name, body, { socket: { remoteAddress }, headers: { host: '127.0.0.1' } });
   };
 
   it('goes to the model of the holder that it names', async () => {

@@ -69,6 +69,7 @@ export class DeliveriesConsumer {
 /** The part of Express's request that is used here. */
 interface HttpRequest {
   readonly socket: { readonly remoteAddress?: string };
+  readonly headers: { readonly host?: string };
 }
 
 /** For the holder itself, that is callers on the same machine only: it says things that are nobody else's business. */
@@ -117,10 +118,19 @@ export class HoldersController {
   }
 }
 
-/** Throws a 403 problem for a caller on another machine. */
-function requireLocal({ socket }: HttpRequest): void {
-  if (/^(::ffff:)?127\.|^::1$/.test(socket.remoteAddress ?? '')) return;
-  throw problem(403, 'local_only', 'Local only', 'this page is for callers on the same machine');
+/**
+ * Throws a 403 problem for a caller on another machine, and for one that names this machine in another way than as itself: a web page that the holder's
+ * browser has open may have its own name resolve to this machine, and would read the answer (DNS rebinding).
+ */
+function requireLocal({ socket, headers }: HttpRequest): void {
+  const local = /^(::ffff:)?127\.|^::1$/.test(socket.remoteAddress ?? '');
+  if (local && /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/i.test(headers.host ?? '')) return;
+  throw problem(
+    403,
+    'local_only',
+    'Local only',
+    'this page is for callers on the same machine, at 127.0.0.1 or localhost',
+  );
 }
 
 function secureSumStatus({ masking }: Holder): string | null {

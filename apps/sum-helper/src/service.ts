@@ -41,7 +41,7 @@ export const sumHelper: ServiceDefinition<SumHelperConfig> = {
     const facts = await FactFile.open({
       path,
       identity: { kind: 'sum-helper', version: 1, planHash },
-      remedy: 'end the plan: a helper that has forgotten its answers must not give others',
+      remedy: 'put no older copy back and end the plan: a helper that has forgotten its answers must not give others',
       log: logger,
     });
     const connection = await connectBroker({ access: config.broker, name: 'sum-helper', logger });

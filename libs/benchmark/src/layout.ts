@@ -96,7 +96,7 @@ export function sensitivitySquared(layout: HistogramLayout): number {
 }
 
 /** The bin [edge, next edge) of `y`; below the first or above the last edge, the end bin. */
-export function binOf(edges: readonly number[], y: number): number {
+function binOf(edges: readonly number[], y: number): number {
   let bin = 0;
   while (bin < edges.length - 2 && y >= (edges[bin + 1] ?? Infinity)) bin++;
   return bin;

@@ -60,6 +60,11 @@ describe('a plan file is refused at', () => {
     ['benchmarks.margins', withBenchmarks({ margins: ['all', 'country', 'all'] }), /"all" is listed twice/],
     ['benchmarks: margin all', withBenchmarks({ edges: [5, 3, 9] }), /3 does not ascend/],
     ['benchmarks: margin country', withBenchmarks({ edges: [2, 9, 20], wholeEdges: [[2, 9, 22]] }), /not from 2 to 22/],
+    [
+      'benchmarks.wholeEdges',
+      withBenchmarks({ margins: ['country'], wholeEdges: [[2, 9, 22]] }),
+      /add "all" to margins/,
+    ],
     ['benchmarks.edges', withBenchmarks({ edges: [3, 9] }), /3/],
     ['round.quorum', { ...ecebd, round: { quorum: 21 } }, /21 is more than the 20 members/],
     [

@@ -118,7 +118,7 @@ export function histogramRows(view: StockView, records: readonly BuildingRecord[
 
 /**
  * The layout of a plan's benchmark release: the view's published layout, reduced to the margins that the plan releases. Throws InvalidInputError, naming the
- * key, for a margin that does not exist or comes twice and for edges that do not ascend.
+ * key, for a margin that does not exist or comes twice, for edges that do not ascend, and for `wholeEdges` without a margin of all records.
  */
 export function benchmarkLayout(view: StockView, benchmarks: PlanFile['benchmarks']): HistogramLayout {
   const layout =
@@ -130,6 +130,11 @@ export function benchmarkLayout(view: StockView, benchmarks: PlanFile['benchmark
   const doubled = benchmarks.margins.find((margin, m) => benchmarks.margins.indexOf(margin) < m);
   if (doubled !== undefined) throw new InvalidInputError(`benchmarks.margins: "${doubled}" is listed twice`);
   const { edges, wholeEdges } = benchmarks;
+  if (wholeEdges !== undefined && !benchmarks.margins.includes('all')) {
+    throw new InvalidInputError(
+      'benchmarks.wholeEdges: all records are not released; add "all" to margins or leave it out',
+    );
+  }
   const released = {
     margins: layout.margins
       .filter(({ name }) => benchmarks.margins.includes(name))

@@ -15,7 +15,7 @@ export type JournalFile = Pick<FileHandle, 'write' | 'datasync' | 'truncate' | '
 
 export interface CheckedLinesOptions {
   readonly path: string;
-  /** What an operator can do about a damaged file, after "restore the file, or". */
+  /** What an operator can do about a damaged file. */
   readonly remedy: string;
   readonly log: { warn(fields: object, message: string): void };
   /** Opens the file for appending. */
@@ -74,7 +74,7 @@ export class CheckedLines {
   }
 
   damaged(line: number, why: string, cause?: unknown): InvalidInputError {
-    return new InvalidInputError(`${this.path}, line ${String(line)}: ${why}; restore the file, or ${this.#remedy}`, {
+    return new InvalidInputError(`${this.path}, line ${String(line)}: ${why}; ${this.#remedy}`, {
       code: 'journal_damaged',
       cause,
     });
@@ -130,7 +130,8 @@ async function truncate(path: string, length: number): Promise<void> {
   }
 }
 
-async function syncFolder(path: string): Promise<void> {
+/** Has what was made, renamed or removed in a folder survive a loss of power. Throws what the system throws. */
+export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r');
   try {
     await folder.sync();

@@ -68,7 +68,7 @@ describe('FactFile', () => {
     ] as const) {
       writeFileSync(path, damaged.join('\n'));
       await expect(openFacts()).rejects.toThrow(
-        new RegExp(`line ${String(line)}: the checksum does not fit; restore the file, or delete it`),
+        new RegExp(`line ${String(line)}: the checksum does not fit; delete it`),
       );
     }
   });

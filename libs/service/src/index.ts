@@ -1,4 +1,4 @@
-export { CheckedLines, type JournalFile, JournalUnwritableError } from './checked-lines.ts';
+export { CheckedLines, type JournalFile, JournalUnwritableError, syncFolder } from './checked-lines.ts';
 export { systemClock } from './clock.ts';
 export { ConfigurationError, loadConfig } from './config.ts';
 export {

@@ -9,7 +9,7 @@ interface LockOwner extends ProcessIdentity {
   readonly host: string;
 }
 
-/** Another process works with the folder. */
+/** Another process works with the same files. */
 export class LockedError extends FedcarbonError {
   constructor(message: string) {
     super('journal_in_use', message);
@@ -39,7 +39,7 @@ export function takeLock(path: string): () => void {
   } finally {
     rmSync(draft, { force: true });
   }
-  throw new LockedError(`${path}: several processes are after this lock; run one process per journal`);
+  throw new LockedError(`${path}: several processes are after this lock; run one of them`);
 }
 
 function removeStale(path: string): void {
@@ -48,13 +48,11 @@ function removeStale(path: string): void {
   const owner = parseOwner(text);
   if (owner !== undefined && owner.host !== hostname()) {
     throw new LockedError(
-      `${path}: the journal is in use on ${owner.host}; stop that process, or delete the lock file if the machine is gone`,
+      `${path}: in use on ${owner.host}; stop that process, or delete the lock file if the machine is gone`,
     );
   }
   if (owner !== undefined && isRunning(owner)) {
-    throw new LockedError(
-      `${path}: the journal is in use by process ${String(owner.pid)}; run one process per journal`,
-    );
+    throw new LockedError(`${path}: in use by process ${String(owner.pid)}; run one process on these files`);
   }
   removeFileOf(path, text);
 }

@@ -42,7 +42,7 @@ export class Journal {
     try {
       mkdirSync(dir, { recursive: true, mode: 0o700 });
       journal.#unlock = takeLock(`${journal.path}.lock`);
-      const remedy = "delete it: it is then rebuilt from the accountant's history";
+      const remedy = "restore the file, or delete it: it is then rebuilt from the accountant's history";
       journal.#lines = await CheckedLines.open({ path: journal.path, remedy, log, openFile });
       const facts = journal.#load(journal.#lines);
       await journal.#begin({ kind: 'journal', version: 1, holder, dataset, cap }, facts[0], log);

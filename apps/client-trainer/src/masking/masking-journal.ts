@@ -18,7 +18,8 @@ export function openMaskingJournal({ dir, holder, dataset, planHash, ...options 
   return FactFile.open({
     ...options,
     path: join(dir, `${dataset}.${planHash.slice(0, 12)}.masking`),
-    remedy: 'delete it: the holder then takes no further part in the plan',
+    // An older copy would let the holder contradict itself.
+    remedy: 'delete it, and put no older copy back: the holder takes no further part in the plan',
     identity: { kind: 'masking', version: 1, holder, dataset, planHash },
   });
 }

@@ -1,5 +1,6 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { InvalidInputError, toHex } from '@fedcarbon/kernel';
 import {
   fitResidual,
@@ -145,6 +146,25 @@ describe('the on-device model', () => {
       federation: { predictedIntensity: 25 - 50 * 0.05 },
       onDevice: { version: fits },
     });
+  });
+
+  it('never corrects another model than the one it was fitted to, whatever comes during a fit', async () => {
+    const finish: (() => void)[] = [];
+    const begun = async (count: number) => {
+      while (finish.length < count) await setImmediate();
+    };
+    const { device } = await open(40, {
+      fit: (input) => new Promise<void>((resolve) => finish.push(resolve)).then(() => counted(input)),
+    });
+    await device.take(weights);
+    await begun(1);
+    await device.take(weights.map((weight) => -weight));
+    finish[0]?.();
+    await begun(2);
+    expect(device.position({ attributes: exampleBuilding }).note).toMatch(/not fitted yet/);
+    finish[1]?.();
+    await device.idle();
+    expect(device.position({ attributes: exampleBuilding }).onDevice).toMatchObject({ version: 2, used: true });
   });
 
   it('goes on without it when the fit fails, and says so in the log', async () => {

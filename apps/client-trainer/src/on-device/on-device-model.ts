@@ -108,10 +108,14 @@ export class OnDeviceModel {
     void this.#fits.run(async () => {
       try {
         if (published !== this.#published) return;
-        this.#own = await this.#fitted(published);
-        await this.#stored.saveOwn(this.#own);
+        const own = await this.#fitted(published);
+        // It is on disk before it answers: a restart must not give its version to another one.
+        await this.#stored.saveOwn(own);
+        // Another model may have come meanwhile, which this one does not correct; its own fit is next.
+        if (published !== this.#published) return;
+        this.#own = own;
         // Nothing more: logs may be read elsewhere, and everything else about it is computed from records.
-        log.info({ version: this.#own.version }, 'fitted the on-device model');
+        log.info({ version: own.version }, 'fitted the on-device model');
       } catch (error) {
         log.error({ reason: describeError(error) }, 'the on-device model was not fitted, or not saved');
       }

@@ -26,10 +26,15 @@ describe('a private file', () => {
     expect(readdirSync(folder.path)).toEqual(['a.residual']);
   });
 
-  it('stays as it was when a crash leaves a draft, which the next text replaces', async () => {
+  it('stays as it was when a crash leaves a draft, which the next text replaces and the next reader removes', async () => {
     await replaceFile(path, 'old');
-    writeFileSync(`${path}.draft`, 'half of a ne');
+    const crash = () => {
+      writeFileSync(`${path}.draft`, 'half of a ne');
+    };
+    crash();
     expect(await readChecked(path)).toBe('old');
+    expect(readdirSync(folder.path)).toEqual(['a.residual']);
+    crash();
     await replaceFile(path, 'new');
     expect(await readChecked(path)).toBe('new');
     expect(readdirSync(folder.path)).toEqual(['a.residual']);

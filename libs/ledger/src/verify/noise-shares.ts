@@ -11,6 +11,10 @@ export function noiseShareProblems(plan: Plan): string[] {
   const { minSurvivors, maxColluding, shareSigmaSquared, noiseDistanceDelta } = secureSum;
   const honest = minSurvivors - maxColluding;
   const problems: string[] = [];
+  const { quorum } = plan.round;
+  if (quorum < minSurvivors) {
+    problems.push(`sums of ${quorum} may be released, the noise is that of ${minSurvivors} survivors at least`);
+  }
   let distance = 0;
   for (const purpose of ['model', 'benchmarks'] as const) {
     const { event, sensitivitySquared, rounds } = releaseOf(plan, purpose);

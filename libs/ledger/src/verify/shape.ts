@@ -49,11 +49,12 @@ export function oneOf<const T extends string | number>(...values: readonly T[]):
   return when<T>(values.map((value) => JSON.stringify(value)).join(' or '), (value) => values.includes(value as T));
 }
 
-/** A list whose members all have one shape. */
+/** What `read` takes, or null. */
 export function orNull<T>(read: Read<T>): Read<T | null> {
   return (value, path) => (value === null ? null : read(value, path));
 }
 
+/** A list whose members all have one shape. */
 export function listOf<T>(member: Read<T>): Read<T[]> {
   return (value, path) => {
     if (!Array.isArray(value)) throw new ShapeError(path, 'a list', value);
