@@ -328,7 +328,7 @@ describe('a task before the block is set up', () => {
   it('comes again until the regional deadline, then is declined, and the next ones at once', async () => {
     const alder = site('alder');
     await alder.masking?.announce();
-    const task = federation.open(1);
+    const task = federation.open(1, { openedAtMs: alder.nowMs });
     await expect(alder.trainer.onTask(task)).rejects.toMatchObject({ code: 'try_again' });
     expect(alder.declines()).toEqual([]);
     alder.nowMs += 9000;
