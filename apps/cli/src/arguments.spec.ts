@@ -42,12 +42,13 @@ describe('arguments of start', () => {
 describe('arguments of ledger verify', () => {
   it('are a file and a key', () => {
     expect(parseVerify(['ledger.jsonl', '--key', 'abc'])).toEqual({ file: 'ledger.jsonl', key: 'abc' });
+    expect(parseVerify(['ledger.jsonl', '--key=-bc'])).toEqual({ file: 'ledger.jsonl', key: '-bc' });
   });
 
   it.each([[[]], [['ledger.jsonl']], [['--key', 'abc']], [['a', 'b', '--key', 'abc']]])(
     'say how they look for %j',
     (args) => {
-      expect(() => parseVerify(args)).toThrow(/usage: ledger verify FILE --key PUB/);
+      expect(() => parseVerify(args)).toThrow(/usage: ledger verify FILE --key=PUB/);
     },
   );
 });

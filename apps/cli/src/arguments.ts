@@ -8,7 +8,7 @@ Usage
   npm start [-- OPTIONS]                    train a federation on this machine, then serve its benchmarks
   npm run stack                             start just the broker and the database, for development
   npm run fedcarbon -- ledger export FILE   write the round ledger to FILE (JSON lines)
-  npm run fedcarbon -- ledger verify FILE --key PUB
+  npm run fedcarbon -- ledger verify FILE --key=PUB
                                             check a ledger offline: exit code 0 sound, 1 tampered, 2 incomplete
   npm run fedcarbon -- plan NAME            check a plan and show what follows from it
   npm run fedcarbon -- provision --plan NAME --database URL --broker URL
@@ -84,7 +84,7 @@ export function parseVerify(args: readonly string[]): VerifyArguments {
   const [file] = positionals;
   if (file === undefined || positionals.length > 1 || values.key === undefined) {
     throw new InvalidInputError(
-      'usage: ledger verify FILE --key PUB (PUB is the public key of the checkpoints, base64url, or a file with it)',
+      'usage: ledger verify FILE --key=PUB (PUB is the public key of the checkpoints, base64url, or a file with it)',
     );
   }
   return { file, key: values.key };

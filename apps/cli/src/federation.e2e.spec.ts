@@ -79,7 +79,7 @@ describe('a federation from one command, under a secure sum', () => {
 
   it('leaves a ledger that an auditor can verify, and in which a change is found', async () => {
     expect(report.ledger.verified).toBe(true);
-    const verify = (file: string, key = checkpointKey) => installation.run(['ledger', 'verify', file, '--key', key]);
+    const verify = (file: string, key = checkpointKey) => installation.run(['ledger', 'verify', file, `--key=${key}`]);
     const sound = await verify(ledgerFile);
     expect([sound.code, sound.output]).toEqual([0, expect.stringMatching(/^sound: \d+ entries/m)]);
 

@@ -56,7 +56,8 @@ function publicKey(given: string): Uint8Array {
 export function verifyInOwnProcess(file: string, key: string): Promise<{ code: number; output: string }> {
   const script = join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? 'main.ts' : 'main.js');
   return new Promise((done, fail) => {
-    const child = spawn(process.execPath, [...process.execArgv, script, 'ledger', 'verify', file, '--key', key], {
+    // A key may begin with a minus sign.
+    const child = spawn(process.execPath, [...process.execArgv, script, 'ledger', 'verify', file, `--key=${key}`], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';

@@ -209,7 +209,7 @@ describe('client-trainer as a process on a real broker', () => {
     ],
     [
       'with a damaged journal',
-      /uci-energy.journal, line 1: the checksum does not fit; restore the file/,
+      /uci-energy.journal, line 1: the checksum does not fit; delete the file/,
       () => {
         mkdirSync(join(folder.path, 'alder/journal'));
         writeFileSync(join(folder.path, 'alder/journal/uci-energy.journal'), 'what is this\n');

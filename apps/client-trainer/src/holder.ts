@@ -8,7 +8,6 @@ import {
   publishSigned,
   requestSigned,
 } from '@fedcarbon/messaging';
-import type { Accountant } from '@fedcarbon/privacy';
 import {
   cryptoRandom,
   type FactFile,
@@ -20,7 +19,6 @@ import {
   secureSumCrypto,
   sha256,
   systemClock,
-  verifySignature,
 } from '@fedcarbon/service';
 import { setTimeout as pause } from 'node:timers/promises';
 import { AccountantClient } from './accountant-client.ts';
@@ -32,7 +30,7 @@ import { fitOnThread } from './on-device/fit.ts';
 import { OnDeviceModel } from './on-device/on-device-model.ts';
 import type { FaultPoint, HolderLink } from './ports.ts';
 import { exactNoise } from './release.ts';
-import { membershipOf, Trainer } from './trainer.ts';
+import { membershipOf, Trainer, type TrainerParts } from './trainer.ts';
 import { UpdateSender } from './update-sender.ts';
 
 const REQUEST_TIMEOUT_MS = 5_000;
@@ -46,7 +44,7 @@ const NAK_DELAY_MS = 200;
 
 export type HolderConfig = ClientTrainerConfig['holders'][number];
 
-/** One holder within the process: its own broker user, keys, journal and records. Nothing is shared with the others but the accounting's memory. */
+/** One holder within the process: its own broker user, keys, journal and records. Nothing is shared with the others but the memory of the accounting and of good signatures. */
 export interface Holder {
   readonly name: string;
   readonly config: HolderConfig;
@@ -70,7 +68,7 @@ export interface Holder {
 export async function openHolder(
   config: HolderConfig,
   { plan, planHash }: LoadedPlan,
-  epsilons: Accountant,
+  { epsilons, verify }: Pick<TrainerParts, 'epsilons' | 'verify'>,
   logger: Logger,
 ): Promise<Holder> {
   const log = logger.child({ holder: config.holder });
@@ -115,7 +113,7 @@ export async function openHolder(
     facts &&
     new MaskingHost({
       ...{ ...shared, membership, facts },
-      ...{ verify: verifySignature, crypto: secureSumCrypto, random: cryptoRandom },
+      ...{ verify, random: cryptoRandom, crypto: { ...secureSumCrypto, verifySignature: verify } },
     });
   const trainer = new Trainer({
     ...shared,
@@ -124,10 +122,10 @@ export async function openHolder(
     cap: config.cap,
     acceptedPlanHashes: config.acceptedPlanHashes,
     records,
-    accountant: new AccountantClient({ link, signer, verify: verifySignature, accountantKey: plan.keys.accountant }),
+    accountant: new AccountantClient({ link, signer, verify, accountantKey: plan.keys.accountant }),
     sender,
     onPublished: (weights) => onDevice.take(weights),
-    verify: verifySignature,
+    verify,
     random: cryptoRandom,
     noise: exactNoise(cryptoRandom),
     epsilons,

@@ -2,6 +2,7 @@ import type { SignedBytes } from '@fedcarbon/contracts';
 
 /** Structured log of one holder. Fields are names, numbers of rounds, digests, verdicts: never data, never a count of records. */
 export interface Log {
+  debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;

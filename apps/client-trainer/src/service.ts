@@ -1,7 +1,14 @@
 import { ClientTrainerConfig } from '@fedcarbon/contracts';
 import { InvalidInputError } from '@fedcarbon/kernel';
 import { createAccountant } from '@fedcarbon/privacy';
-import { healthModule, type JournalUnwritableError, loadPlan, type ServiceDefinition } from '@fedcarbon/service';
+import {
+  healthModule,
+  type JournalUnwritableError,
+  loadPlan,
+  rememberingVerify,
+  type ServiceDefinition,
+  verifySignature,
+} from '@fedcarbon/service';
 import { AppModule } from './app.module.ts';
 import { type Holder, openHolder } from './holder.ts';
 import { requireTrueCosts } from './release.ts';
@@ -21,8 +28,8 @@ export const clientTrainer: ServiceDefinition<ClientTrainerConfig> = {
       process.stderr.write(`client-trainer: ${error.message}\n`);
       process.exit(1);
     };
-    const epsilons = createAccountant();
-    const opened = await Promise.allSettled(config.holders.map((holder) => openHolder(holder, plan, epsilons, logger)));
+    const shared = { epsilons: createAccountant(), verify: rememberingVerify(verifySignature) };
+    const opened = await Promise.allSettled(config.holders.map((holder) => openHolder(holder, plan, shared, logger)));
     const holders = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     const close = async () => {
       await Promise.all(holders.map((holder) => holder.close()));
@@ -35,7 +42,7 @@ export const clientTrainer: ServiceDefinition<ClientTrainerConfig> = {
     return {
       module: AppModule.with({
         holders,
-        epsilons,
+        epsilons: shared.epsilons,
         health: healthModule({ ready: () => Promise.resolve(readiness(holders)) }),
         fail,
       }),

@@ -33,7 +33,12 @@ import { UpdateSender } from './update-sender.ts';
 import type { FakeAccountant } from './fake-accountant.support.ts';
 import { holderFile, type TestFederation } from './example-federation.support.ts';
 
-export const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+export const silent: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
 
 /** Thrown where a crash is played. */
 export class PlayedCrash extends Error {}
@@ -216,6 +221,6 @@ export class Site {
 
   #log(): Log {
     const write = (fields: object, message: string) => this.lines.push(`${message} ${JSON.stringify(fields)}`);
-    return { info: write, warn: write, error: write };
+    return { debug: write, info: write, warn: write, error: write };
   }
 }

@@ -17,6 +17,7 @@ import {
   type Signer,
   type VerifySignature,
 } from '@fedcarbon/kernel';
+import type { RoundRow } from '@fedcarbon/persistence';
 import type { Accountant } from '@fedcarbon/privacy';
 import {
   courseOf,
@@ -191,7 +192,7 @@ export class FederationRunner {
     await rounds.addReport({ roundId, region, payload, signature, receivedAtMs: clock.nowMs() });
     log.info(fields, 'report stored');
     faultPoint('report-stored');
-    await this.#closeIfDue(roundId);
+    await this.#closeIfDue(round);
   }
 
   /** Call it several times a second. Closes a round whose deadline has passed, whoever opened it, and signs over charges that came after the end. */
@@ -211,20 +212,17 @@ export class FederationRunner {
       this.#nextLookMs = Math.min(this.#nextLookMs, ...due);
       if (nowMs >= maskingDeadlineMs) await this.#masked?.giveUpWaiting();
       if (open === undefined) await this.#coverLateEntries();
-      else await this.#closeIfDue(open.roundId);
+      else await this.#closeIfDue(open);
     } finally {
       this.#looking = false;
     }
   }
 
   /** Closes a round that all regions have reported, or whose deadline has passed, and opens the next one or ends the federation. */
-  async #closeIfDue(roundId: string): Promise<void> {
+  async #closeIfDue({ roundId, deadlineAtMs }: RoundRow): Promise<void> {
     const { plan, planHash, store, clock, log, faultPoint } = this.#parts;
     const nowMs = clock.nowMs();
-    const { rounds: ahead } = store.records;
-    const [stored, current] = await Promise.all([ahead.reports(roundId), ahead.current(planHash)]);
-    if (current?.roundId !== roundId) return;
-    if (stored.length < plan.regions.length && nowMs < current.deadlineAtMs) return;
+    if (nowMs < deadlineAtMs && (await store.records.rounds.countReports(roundId)) < plan.regions.length) return;
     if (this.#masked !== undefined) return this.#masked.closeSum(roundId);
     const result = await store.transaction(async (records) => {
       if (!(await records.rounds.lockOpen(roundId))) return undefined;

@@ -221,8 +221,7 @@ export class RoundClosing {
   async seal(): Promise<SignedCheckpoint> {
     const { signer, sha256, checkpoints } = this.#parts;
     const { ledger, outbox } = this.#records;
-    let size = 0;
-    for (const entry of this.#entries) size = (await ledger.append(entry.kind, entryBytes(entry))).seq + 1;
+    const size = await ledger.appendAll(this.#entries.map((entry) => ({ kind: entry.kind, body: entryBytes(entry) })));
     const checkpoint = await checkpoints.sign(ledger, size);
     if (this.#announcement !== undefined) {
       const closed = { ...this.#announcement, ledger: { size, root: checkpoint.root } };

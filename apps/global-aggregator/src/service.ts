@@ -85,7 +85,7 @@ export const globalAggregator: ServiceDefinition<GlobalAggregatorConfig> = {
     const stopStreams = keepStreams(connection, plan, logger);
     const outbox = new OutboxPump({
       owner: 'global',
-      source: new OutboxRepository(database.session, 'global'),
+      source: new OutboxRepository(database.sql, 'global'),
       publish: (message) => publishSigned(connection, message),
       logger,
       pollMs: OUTBOX_POLL_MS,

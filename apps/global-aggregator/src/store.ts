@@ -9,6 +9,7 @@ import {
   RoundRepository,
   type Session,
   sqlIn,
+  type SqlSession,
 } from '@fedcarbon/persistence';
 
 /** Everything that the global tier reads and writes. */
@@ -33,20 +34,20 @@ export interface Store {
 
 export function storeOf(database: Database, planHash: string): Store {
   return {
-    records: recordsOf(database.session, planHash),
-    transaction: (work) => database.transaction((session) => work(recordsOf(session, planHash))),
+    records: recordsOf(database.session, database.sql, planHash),
+    transaction: (work) => database.transaction((session) => work(recordsOf(session, sqlIn(session), planHash))),
     maskingTransaction: (work) => database.sql.transaction((sql) => work(new MaskingRepository(sql, planHash))),
   };
 }
 
-function recordsOf(session: Session, planHash: string): Records {
+function recordsOf(session: Session, sql: SqlSession, planHash: string): Records {
   return {
     plans: new PlanRepository(session),
     rounds: new RoundRepository(session),
-    masking: new MaskingRepository(sqlIn(session), planHash),
+    masking: new MaskingRepository(sql, planHash),
     published: new PublishedRepository(session),
     charges: new ChargeRepository(session),
     ledger: new LedgerRepository(session),
-    outbox: new OutboxRepository(session, 'global'),
+    outbox: new OutboxRepository(sql, 'global'),
   };
 }

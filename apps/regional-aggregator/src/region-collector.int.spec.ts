@@ -61,7 +61,7 @@ describe('RegionCollector on a real Postgres', () => {
   const roundId = () => example.opened().roundId;
   const regionKey = () => fromBase64Url(example.place.region.publicKey);
   const messages = async () => {
-    const pending = await new OutboxRepository(database.session, 'region:north').pending(1000);
+    const pending = await new OutboxRepository(database.sql, 'region:north').pending(1000);
     return pending.filter(({ payload }) => new TextDecoder().decode(payload).includes(roundId()));
   };
   const verdicts = async () => {

@@ -54,7 +54,7 @@ export async function openRegion(
   const connection = await connectBroker({ access: broker, name: `regional-aggregator/${name}`, logger });
   const outbox = new OutboxPump({
     owner: `region:${name}`,
-    source: new OutboxRepository(database.session, `region:${name}`),
+    source: new OutboxRepository(database.sql, `region:${name}`),
     publish: (message) => publishSigned(connection, message),
     logger,
     pollMs: OUTBOX_POLL_MS,

@@ -11,6 +11,7 @@ import {
   type RegionUpdateRow,
   type SqlRow,
   type SqlSession,
+  type SqlValue,
 } from '@fedcarbon/persistence';
 
 /** A round as it is stored, read under its lock. */
@@ -86,13 +87,12 @@ const LOCK = `SELECT plan_hash, task, task_signature, picked, deadline_at, statu
 const UPDATES = `SELECT holder, attempt, update_digest, payload, verdict, reason, receipt, receipt_signature, received_at
   FROM region.update WHERE ${OF_ROUND} ORDER BY holder, attempt, update_digest`;
 const DECLINES = `SELECT holder, decline, signature, received_at FROM region.declined WHERE ${OF_ROUND} ORDER BY holder`;
-const ADD_UPDATE = `INSERT INTO region.update
+const ADD_UPDATES = `INSERT INTO region.update
     (region, round_id, holder, attempt, update_digest, payload, verdict, reason, receipt, receipt_signature, received_at)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`;
+  SELECT $1, $2, * FROM unnest($3::text[], $4::int[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::bytea[], $10::bytea[],
+    $11::timestamptz[])`;
 const ADD_DECLINE = `INSERT INTO region.declined (region, round_id, holder, decline, signature, received_at) VALUES ($1, $2, $3, $4, $5, $6)`;
 const REPORT = `UPDATE region.round SET status = 'reported', report = $3, report_signature = $4 WHERE ${OF_ROUND}`;
-const ENQUEUE = `INSERT INTO outbox.message (owner, subject, message_id, payload, signature) VALUES ($1, $2, $3, $4, $5)
-  ON CONFLICT (owner, message_id) DO NOTHING`;
 
 /**
  * One region's record in Postgres. What happens with every message speaks to the pg driver itself and sends statements that do not depend on each other's
@@ -101,7 +101,7 @@ const ENQUEUE = `INSERT INTO outbox.message (owner, subject, message_id, payload
 export function storeOf(database: Database, region: string, beforeCommit: () => void = () => undefined): RegionStore {
   const owner: OutboxOwner = `region:${region}`;
   const rounds = new RegionRepository(database.session, region);
-  const outbox = new OutboxRepository(database.session, owner);
+  const outbox = new OutboxRepository(database.sql, owner);
   return {
     round: (roundId) => rounds.round(roundId),
     collecting: () => rounds.collecting(),
@@ -172,22 +172,25 @@ async function add(
 ): Promise<void> {
   const key = [region, roundId];
   await Promise.all([
-    ...updates.map((update) =>
-      session.query(
-        ADD_UPDATE,
-        [
-          ...[...key, update.holder, update.attempt, update.updateDigest, update.payload, update.verdict],
-          ...[update.reason ?? null, update.receipt, update.receiptSignature, new Date(update.receivedAtMs)],
-        ],
-        'add-update',
-      ),
-    ),
+    ...(updates.length === 0 ? [] : [session.query(ADD_UPDATES, [...key, ...columnsOf(updates)], 'add-updates')]),
     ...declines.map(({ holder, decline, signature, receivedAtMs }) =>
       session.query(ADD_DECLINE, [...key, holder, decline, signature, new Date(receivedAtMs)], 'add-decline'),
     ),
     ...(report === undefined ? [] : [session.query(REPORT, [...key, report.payload, report.signature], 'report')]),
-    ...messages.map(({ subject, messageId, payload, signature }) =>
-      session.query(ENQUEUE, [owner, subject, messageId, payload, signature], 'enqueue'),
-    ),
+    new OutboxRepository(session, owner).enqueue(...messages),
   ]);
+}
+
+function columnsOf(updates: readonly RegionUpdateRow[]): SqlValue[] {
+  return [
+    updates.map(({ holder }) => holder),
+    updates.map(({ attempt }) => attempt),
+    updates.map(({ updateDigest }) => updateDigest),
+    updates.map(({ payload }) => payload),
+    updates.map(({ verdict }) => verdict),
+    updates.map(({ reason }) => reason ?? null),
+    updates.map(({ receipt }) => receipt),
+    updates.map(({ receiptSignature }) => receiptSignature),
+    updates.map(({ receivedAtMs }) => new Date(receivedAtMs)),
+  ];
 }

@@ -50,6 +50,8 @@ export async function connectBroker(options: {
         // A broker that is gone without closing the connection is noticed after pingInterval * maxPingOut.
         pingInterval: 5000,
         maxPingOut: 2,
+        // Their errors are wrapped in ours; a stack for each request, in case it fails, is work.
+        noAsyncTraces: true,
       });
       watch(connection, { user: access.user, servers }, logger);
       return connection;

@@ -127,6 +127,8 @@ export class JetStreamServer extends Server implements CustomTransportStrategy {
         );
         const messages = await consumer.consume({
           max_messages: maxConcurrent,
+          // By default the client asks for more at three quarters: with few side by side, once for each message.
+          threshold_messages: Math.ceil(maxConcurrent / 4),
           expires: PULL_EXPIRES_MS,
           idle_heartbeat: HEARTBEAT_MS,
           abort_on_missing_resource: true,

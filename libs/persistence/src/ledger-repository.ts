@@ -1,4 +1,5 @@
 import { clientOf, type Session } from './session.ts';
+import { sqlIn } from './sql-pool.ts';
 
 export interface LedgerPosition {
   /** Counts from 0. */
@@ -24,6 +25,8 @@ export interface CheckpointRow {
 }
 
 const PAGE = 500;
+const APPEND_ALL = `SELECT max(appended.seq)::int + 1 AS size
+  FROM unnest($1::text[], $2::bytea[]) AS entry (kind, body), LATERAL ledger.append(entry.kind, entry.body) AS appended`;
 
 /** The append-only ledger. There is no other way in than `append`, and none to change or remove. */
 export class LedgerRepository {
@@ -44,6 +47,16 @@ export class LedgerRepository {
     const [row] = rows;
     if (row === undefined) throw new Error('ledger.append returned no row');
     return { seq: Number(row.seq), leafHash: row.leaf_hash, chainHash: row.chain_hash };
+  }
+
+  /** Appends entries in their order, at least one, as `append` does one by one. Returns how many the ledger has then. */
+  async appendAll(entries: readonly Pick<LedgerRow, 'kind' | 'body'>[]): Promise<number> {
+    const [row] = await sqlIn(this.#session).query<{ size: number }>(APPEND_ALL, [
+      entries.map(({ kind }) => kind),
+      entries.map(({ body }) => body),
+    ]);
+    if (row === undefined) throw new Error('ledger.append returned no row');
+    return row.size;
   }
 
   async head(): Promise<LedgerHead> {

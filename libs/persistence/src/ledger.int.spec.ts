@@ -61,12 +61,13 @@ describe('ledger', () => {
     );
   });
 
-  it('reads in pages, from and to a position', async () => {
-    await global.transaction(async (session) => {
-      for (let i = 0; i < 520; i++) await new LedgerRepository(session).append('page', bytes(String(i)));
-    });
+  it('appends many in their order, and reads in pages, from and to a position', async () => {
+    const added = Array.from({ length: 520 }, (_, i) => ({ kind: 'page', body: bytes(String(i)) }));
+    const size = await global.transaction((session) => new LedgerRepository(session).appendAll(added));
     const all = await entriesOf(global);
-    expect(all.map(({ seq }) => seq)).toEqual(all.map((_, i) => i));
+    expect(all.map(({ seq }) => seq)).toEqual(Array.from({ length: size }, (_, i) => i));
+    expect(firstBreak(all)).toBeUndefined();
+    expect(all.slice(-520)).toMatchObject(added);
     const some: number[] = [];
     for await (const { seq } of new LedgerRepository(global.session).entries(10, 515)) some.push(seq);
     expect(some).toEqual(Array.from({ length: 505 }, (_, i) => i + 10));

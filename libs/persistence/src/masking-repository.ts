@@ -1,4 +1,4 @@
-import type { NewOutboxMessage } from './outbox-repository.ts';
+import { type NewOutboxMessage, OutboxRepository } from './outbox-repository.ts';
 import type { PlanRow } from './plan-repository.ts';
 import type { SqlSession } from './sql-pool.ts';
 
@@ -15,18 +15,20 @@ const LOCK = 'SELECT status, started_at FROM federation.plan WHERE plan_hash = $
 const FROM = `SELECT fact, bytes_up, bytes_down, appended_at FROM rounds.masking_fact
   WHERE plan_hash = $1 AND seq >= $2 ORDER BY seq`;
 const APPEND = `INSERT INTO rounds.masking_fact (plan_hash, seq, fact, bytes_up, bytes_down, appended_at)
-  VALUES ($1, $2, $3, $4, $5, $6)`;
-const ENQUEUE = `INSERT INTO outbox.message (owner, subject, message_id, payload, signature) VALUES ('global', $1, $2, $3, $4)
-  ON CONFLICT (owner, message_id) DO NOTHING`;
+  SELECT $1, $2 + place - 1, fact, bytes_up, bytes_down, appended_at
+  FROM unnest($3::bytea[], $4::bigint[], $5::bigint[], $6::timestamptz[])
+    WITH ORDINALITY AS added (fact, bytes_up, bytes_down, appended_at, place)`;
 
 /** The facts of the secure sum's coordinator, in order, and what it sends. Written by global-aggregator. */
 export class MaskingRepository {
   readonly #sql: SqlSession;
   readonly #planHash: string;
+  readonly #outbox: OutboxRepository;
 
   constructor(sql: SqlSession, planHash: string) {
     this.#sql = sql;
     this.#planHash = planHash;
+    this.#outbox = new OutboxRepository(sql, 'global');
   }
 
   /** Locks the plan until the transaction ends, and says how it stands then. Whoever adds facts does this first. */
@@ -56,23 +58,22 @@ export class MaskingRepository {
 
   /** Adds facts behind the first `from`, which the caller has seen all of: it holds the plan's lock. */
   async append(from: number, facts: readonly MaskingFactRow[]): Promise<void> {
-    await Promise.all(
-      facts.map(({ fact, bytesUp, bytesDown, appendedAtMs }, i) =>
-        this.#sql.query(
-          APPEND,
-          [this.#planHash, from + i, fact, bytesUp, bytesDown, new Date(appendedAtMs)],
-          'append-masking-fact',
-        ),
-      ),
+    if (facts.length === 0) return;
+    await this.#sql.query(
+      APPEND,
+      [
+        ...[this.#planHash, from],
+        facts.map(({ fact }) => fact),
+        facts.map(({ bytesUp }) => bytesUp),
+        facts.map(({ bytesDown }) => bytesDown),
+        facts.map(({ appendedAtMs }) => new Date(appendedAtMs)),
+      ],
+      'append-masking-facts',
     );
   }
 
   /** Leaves messages of the global tier to be published. */
   async enqueue(messages: readonly NewOutboxMessage[]): Promise<void> {
-    await Promise.all(
-      messages.map(({ subject, messageId, payload, signature }) =>
-        this.#sql.query(ENQUEUE, [subject, messageId, payload, signature], 'enqueue-global'),
-      ),
-    );
+    await this.#outbox.enqueue(...messages);
   }
 }

@@ -113,7 +113,7 @@ describe('repositories, as the roles that use them', () => {
       return masking.from(0);
     });
     expect(three).toEqual([fact(1), fact(2), fact(3)]);
-    const outbox = new OutboxRepository(global.session, 'global');
+    const outbox = new OutboxRepository(global.sql, 'global');
     const pending = await outbox.pending(10);
     expect(pending).toMatchObject([message]);
     await outbox.markPublished(pending.map(({ id }) => id));
@@ -256,11 +256,11 @@ describe('repositories, as the roles that use them', () => {
   });
 
   it('OutboxRepository hands out messages in order until they are published', async () => {
-    const outbox = new OutboxRepository(global.session, 'global');
+    const outbox = new OutboxRepository(global.sql, 'global');
     const message = (id: string) => ({ subject: `s.${id}`, messageId: id, payload: bytes(1), signature: bytes(2) });
     await expect(
       global.transaction(async (session) => {
-        await new OutboxRepository(session, 'global').enqueue(message('lost'));
+        await new OutboxRepository(sqlIn(session), 'global').enqueue(message('lost'));
         throw new Error('roll back');
       }),
     ).rejects.toThrow('roll back');

@@ -77,21 +77,21 @@ describe('roles', () => {
   it('see their own outbox only', async () => {
     const global = await db.as('fc_global');
     const region = await db.as('fc_region');
-    await new OutboxRepository(global.session, 'global').enqueue(message('g'));
-    await new OutboxRepository(region.session, 'region:north').enqueue(message('n'));
+    await new OutboxRepository(global.sql, 'global').enqueue(message('g'));
+    await new OutboxRepository(region.sql, 'region:north').enqueue(message('n'));
     const visible = async (database: Database) =>
       (await database.sql.query<{ message_id: string }>('SELECT message_id FROM outbox.message', [])).map(
         (r) => r.message_id,
       );
     expect(await visible(global)).toEqual(['g']);
     expect(await visible(region)).toEqual(['n']);
-    await expect(new OutboxRepository(global.session, 'region:north').enqueue(message('forged'))).rejects.toThrow(
+    await expect(new OutboxRepository(global.sql, 'region:north').enqueue(message('forged'))).rejects.toThrow(
       /row-level security/,
     );
-    await expect(new OutboxRepository(region.session, 'global').enqueue(message('forged'))).rejects.toThrow(
+    await expect(new OutboxRepository(region.sql, 'global').enqueue(message('forged'))).rejects.toThrow(
       /row-level security/,
     );
-    await expect(new OutboxRepository(db.owner.session, 'region:south').pending(5)).resolves.toEqual([]);
+    await expect(new OutboxRepository(db.owner.sql, 'region:south').pending(5)).resolves.toEqual([]);
   });
 
   it('are given to login users, whose password can be renewed and is never sent or shown', async () => {

@@ -115,6 +115,14 @@ export class RoundRepository {
     return count === 1;
   }
 
+  /** How many regions have reported. */
+  async countReports(roundId: string): Promise<number> {
+    const [row] = await clientOf(this.#session).$queryRaw<
+      { count: number }[]
+    >`SELECT count(*)::int FROM rounds.regional_report WHERE round_id = ${roundId}`;
+    return row?.count ?? 0;
+  }
+
   /** In order of region. */
   async reports(roundId: string): Promise<RegionalReportRow[]> {
     const rows = await clientOf(this.#session).regionalReport.findMany({

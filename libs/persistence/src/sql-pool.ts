@@ -32,8 +32,11 @@ export class SqlPool implements SqlSession {
       const onError = () => (broken = true);
       client.on('error', onError);
       try {
-        await client.query('BEGIN');
-        const result = await work({ query: (text, values, name) => run(client, text, values, name) });
+        // Sent together with the first statements, which run behind it.
+        const [, result] = await Promise.all([
+          client.query('BEGIN'),
+          work({ query: (text, values, name) => run(client, text, values, name) }),
+        ]);
         await client.query('COMMIT');
         return result;
       } catch (error) {

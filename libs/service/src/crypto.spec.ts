@@ -9,6 +9,7 @@ import {
   generateKeyPem,
   loadSealingKey,
   loadSigner,
+  rememberingVerify,
   secureSumCrypto,
   sealingKeyFromPem,
   sha256,
@@ -73,6 +74,32 @@ describe('Ed25519', () => {
     const rsa = generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey.export({ type: 'pkcs8', format: 'pem' });
     expect(() => signerFromPem(rsa as string)).toThrow(new InvalidInputError('a key of type rsa instead of Ed25519'));
     expect(() => signerFromPem('x')).toThrow(InvalidInputError);
+  });
+
+  it('remembers its last good signatures, and takes nothing else for good', () => {
+    const signer = signerFromPem(generateKeyPem());
+    let verified = 0;
+    const counted = (...given: Parameters<typeof verifySignature>) => {
+      verified++;
+      return verifySignature(...given);
+    };
+    const verify = rememberingVerify(counted, 2);
+    const messages = ['a', 'b', 'c'].map((text) => utf8(text));
+    const isGood = (message: Uint8Array) => verify(signer.publicKey, message, signer.sign(message));
+    const [a, b, c] = messages as [Uint8Array, Uint8Array, Uint8Array];
+    expect([a, b, a, b].map(isGood)).toEqual([true, true, true, true]);
+    expect(verified).toBe(2);
+    expect([c, b, a].map(isGood)).toEqual([true, true, true]);
+    expect(verified).toBe(4);
+
+    expect(verify(signer.publicKey, b, signer.sign(a))).toBe(false);
+    expect(verify(signer.publicKey, b, signer.sign(a))).toBe(false);
+    expect(verified).toBe(6);
+    // The same bytes, cut at another place.
+    const signature = signer.sign(a);
+    const [short, long] = [signer.publicKey.slice(0, 31), Uint8Array.of(...signer.publicKey.slice(31), ...signature)];
+    expect(isGood(a)).toBe(true);
+    expect(verify(short, a, long)).toBe(false);
   });
 });
 

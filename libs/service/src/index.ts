@@ -6,6 +6,7 @@ export {
   type KeyType,
   loadSealingKey,
   loadSigner,
+  rememberingVerify,
   type SealingKey,
   sealingKeyFromPem,
   sha256,

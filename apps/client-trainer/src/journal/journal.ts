@@ -42,7 +42,8 @@ export class Journal {
     try {
       mkdirSync(dir, { recursive: true, mode: 0o700 });
       journal.#unlock = takeLock(`${journal.path}.lock`);
-      const remedy = "restore the file, or delete it: it is then rebuilt from the accountant's history";
+      // An older copy would forget charges that the holder's own cap has to count.
+      const remedy = "delete the file and put no older copy back: it is rebuilt from the accountant's history";
       journal.#lines = await CheckedLines.open({ path: journal.path, remedy, log, openFile });
       const facts = journal.#load(journal.#lines);
       await journal.#begin({ kind: 'journal', version: 1, holder, dataset, cap }, facts[0], log);

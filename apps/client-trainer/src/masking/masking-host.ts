@@ -156,6 +156,6 @@ export class MaskingHost {
     const { planHash, member } = membership;
     const signed = signMasking(planHash, message, signer);
     await link.publish(SUBJECTS.masking(member.holder), signed, messageIdOf(sha256, signed, repetition));
-    log.info({ kind, bytes: signed.payload.length }, 'masking message sent');
+    log.debug({ kind, bytes: signed.payload.length }, 'masking message sent');
   }
 }

@@ -32,7 +32,7 @@ let folder: ReturnType<typeof temporaryFolder>;
 let lines: string[];
 let fits: number;
 const write = (fields: object, message: string) => lines.push(`${message} ${JSON.stringify(fields)}`);
-const log: Log = { info: write, warn: write, error: write };
+const log: Log = { debug: write, info: write, warn: write, error: write };
 const counted: Fit = (input) => {
   fits++;
   return Promise.resolve(fitOnRecords(input));
