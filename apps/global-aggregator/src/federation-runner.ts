@@ -117,7 +117,7 @@ export class FederationRunner {
     const open = all.at(-1);
     if (open?.status !== 'open') return;
     const learner = replayLearner(plan, modelAggregates(all));
-    const inSum = await this.#masked?.present();
+    const inSum = await this.#masked?.inSum(open);
     await outbox.enqueueAgain(roundOpenedMessage(open, learner, inSum, signer, sha256));
     committed();
   }
@@ -186,7 +186,7 @@ export class FederationRunner {
       log.warn(fields, 'report came too late');
       return;
     }
-    checkAggregate(this.#summation, { ...round, ...(await this.#masked?.present()) }, report);
+    checkAggregate(this.#summation, { ...round, ...(await this.#masked?.inSum(round)) }, report);
     // Needs no lock: what is read under the round's lock counts, and what comes after that is never read.
     const { payload, signature } = signed;
     await rounds.addReport({ roundId, region, payload, signature, receivedAtMs: clock.nowMs() });
