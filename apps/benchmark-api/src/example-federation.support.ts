@@ -33,6 +33,7 @@ import {
   PublishedRepository,
   type ReserveVerdict,
   RoundRepository,
+  sqlIn,
 } from '@fedcarbon/persistence';
 import {
   encodeStock,
@@ -183,7 +184,7 @@ export class ExampleFederation {
     if (purpose === 'model') this.#aggregates.push(aggregate);
     const closedAtMs = this.#nowMs();
     await this.database.transaction(async (session) => {
-      await new RoundRepository(session).close(roundId, {
+      await new RoundRepository(sqlIn(session)).close(roundId, {
         status: 'released',
         closedAtMs,
         participants: HOLDERS.length,
@@ -229,7 +230,7 @@ export class ExampleFederation {
     const openedAtMs = this.#nowMs();
     const round = { ...{ planHash, roundId, index, purpose, seed: '00'.repeat(32) }, event, bits, length };
     await this.database.transaction(async (session) => {
-      await new RoundRepository(session).open({
+      await new RoundRepository(sqlIn(session)).open({
         ...round,
         ...{ openedAtMs, regionalDeadlineAtMs: openedAtMs + 8000, deadlineAtMs: openedAtMs + 12_000 },
       });

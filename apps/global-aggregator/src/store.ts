@@ -43,7 +43,7 @@ export function storeOf(database: Database, planHash: string): Store {
 function recordsOf(session: Session, sql: SqlSession, planHash: string): Records {
   return {
     plans: new PlanRepository(session),
-    rounds: new RoundRepository(session),
+    rounds: new RoundRepository(sql),
     masking: new MaskingRepository(sql, planHash),
     published: new PublishedRepository(session),
     charges: new ChargeRepository(session),

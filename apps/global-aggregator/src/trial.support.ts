@@ -199,7 +199,7 @@ export class Trial {
   }
 
   rounds(): Promise<RoundRow[]> {
-    return new RoundRepository(this.#owner.session).list(this.federation.planHash);
+    return new RoundRepository(this.#owner.sql).list(this.federation.planHash);
   }
 
   async outcomes(): Promise<(string | number | undefined)[][]> {

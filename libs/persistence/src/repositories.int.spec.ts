@@ -126,7 +126,7 @@ describe('repositories, as the roles that use them', () => {
 
   it('RoundRepository keeps one round of a plan open and closes it once, for good', async () => {
     const { plan } = await openPlan('2');
-    const rounds = new RoundRepository(global.session);
+    const rounds = new RoundRepository(global.sql);
     const round = roundOf(plan.planHash, 1);
     expect(await rounds.open(round)).toBe(true);
     expect(await rounds.open(round)).toBe(false);
@@ -153,10 +153,11 @@ describe('repositories, as the roles that use them', () => {
       bytesDown: 20,
       accepted: [{ holder: 'a-2', attempt: 1, updateDigest: hash('d'), region: 'north' }],
     } as const;
-    const close = () => global.transaction((session) => new RoundRepository(session).close(round.roundId, closing));
+    const close = () =>
+      global.transaction((session) => new RoundRepository(sqlIn(session)).close(round.roundId, closing));
     expect((await Promise.all([close(), close()])).sort()).toEqual([false, true]);
     const { accepted, ...closed } = closing;
-    expect(await new RoundRepository(api.session).find(round.roundId)).toEqual({ ...round, ...closed });
+    expect(await new RoundRepository(api.sql).find(round.roundId)).toEqual({ ...round, ...closed });
     const counted =
       'SELECT holder, attempt, update_digest AS "updateDigest", region FROM rounds.accepted_update WHERE round_id = $1';
     expect(await api.sql.query(counted, [round.roundId])).toEqual(accepted);
@@ -173,7 +174,7 @@ describe('repositories, as the roles that use them', () => {
   it('RoundRepository.close rolls back with its transaction', async () => {
     const { plan } = await openPlan('3');
     const round = roundOf(plan.planHash, 1);
-    await new RoundRepository(global.session).open(round);
+    await new RoundRepository(global.sql).open(round);
     const crash = global.transaction(async (session) => {
       const abandoned = {
         status: 'abandoned',
@@ -184,11 +185,11 @@ describe('repositories, as the roles that use them', () => {
         bytesDown: 0,
         accepted: [],
       } as const;
-      await new RoundRepository(session).close(round.roundId, abandoned);
+      await new RoundRepository(sqlIn(session)).close(round.roundId, abandoned);
       throw new Error('crash');
     });
     await expect(crash).rejects.toThrow('crash');
-    expect(await new RoundRepository(global.session).find(round.roundId)).toMatchObject({ status: 'open' });
+    expect(await new RoundRepository(global.sql).find(round.roundId)).toMatchObject({ status: 'open' });
   });
 
   it('RegionRepository reads the rounds of its own region, and who has answered', async () => {
@@ -239,7 +240,7 @@ describe('repositories, as the roles that use them', () => {
   it('PublishedRepository numbers models and releases, one a round', async () => {
     const { plan } = await openPlan('6');
     const round = roundOf(plan.planHash, 1);
-    await new RoundRepository(global.session).open(round);
+    await new RoundRepository(global.sql).open(round);
     const published = new PublishedRepository(global.session);
     const of = { planHash: plan.planHash, roundId: round.roundId, digest: hash('a'), epsilon: 0.5, createdAtMs: AT };
     const model = { ...of, weights: bytes(1, 2), rounds: 3 };

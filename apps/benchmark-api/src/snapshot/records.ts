@@ -59,11 +59,11 @@ export class RecordReader {
   #kept: Kept;
   #seen: string | undefined;
 
-  constructor({ session }: Pick<Database, 'session'>, planHash: string, sha256: Sha256) {
+  constructor({ session, sql }: Pick<Database, 'session' | 'sql'>, planHash: string, sha256: Sha256) {
     this.#planHash = planHash;
     this.#sha256 = sha256;
     this.#plans = new PlanRepository(session);
-    this.#rounds = new RoundRepository(session);
+    this.#rounds = new RoundRepository(sql);
     this.#published = new PublishedRepository(session);
     this.#charges = new ChargeRepository(session);
     this.#ledger = new LedgerRepository(session);
