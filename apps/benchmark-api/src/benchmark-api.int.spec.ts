@@ -245,12 +245,11 @@ describe('with everything released', () => {
     expect([largest.dataSets, largest.epsilonSpentMax]).toEqual([[], spent]);
   });
 
-  it('exports the ledger as far as it is signed, to auditors and operators', async () => {
+  it('exports the ledger as far as it is signed, without the late refusal, to auditors and operators', async () => {
     const ledger = new LedgerRepository(example.database.session);
     const size = (await ledger.latestCheckpoint())?.size ?? 0;
     const entries = [];
     for await (const entry of ledger.entries(0, size)) entries.push(entry);
-    // The refusal above is an entry that no checkpoint covers yet.
     expect((await ledger.head()).size).toBe(size + 1);
     const { origin } = await answer('/v1/ledger', LedgerAnswer);
     const expected = [...exportLines(origin, entries, await ledger.checkpoints()), ''].join('\n');
