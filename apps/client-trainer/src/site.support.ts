@@ -224,3 +224,21 @@ export class Site {
     return { debug: write, info: write, warn: write, error: write };
   }
 }
+
+/** A site for each holder, by name, each with 20 records of its own place in the stock. */
+export async function openSites(
+  federation: TestFederation,
+  accountant: FakeAccountant,
+  holders: readonly string[],
+  options: Pick<SiteOptions, 'noise'> = {},
+): Promise<Map<string, Site>> {
+  const sites = new Map<string, Site>();
+  for (const [place, holder] of holders.entries()) {
+    sites.set(holder, await Site.open(federation, accountant, { holder, place, records: 20, ...options }));
+  }
+  return sites;
+}
+
+export async function closeSites(sites: ReadonlyMap<string, Site>): Promise<void> {
+  for (const site of sites.values()) await site.close();
+}

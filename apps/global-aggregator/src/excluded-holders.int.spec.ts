@@ -82,11 +82,7 @@ describe('a holder that deals wrong shares', () => {
     );
     badDealer(trial, 4);
     await trial.requestStart();
-    for (const next of [...points.slice(1), undefined]) {
-      const dying = trial.services.filter(({ app }) => app === 'global-aggregator').at(-1);
-      expect(await dying?.exited).toBe('SIGKILL');
-      await trial.startGlobal(next);
-    }
+    expect(await trial.endGlobalAt(points)).toEqual(points.map(() => 'SIGKILL'));
     await trial.completed();
     expect((await trial.outcomes()).map(([, ...rest]) => rest)).toEqual([
       ['abandoned', 5],

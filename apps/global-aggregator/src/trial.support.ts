@@ -165,6 +165,19 @@ export class Trial {
     return this.#keep(await ServiceProcess.start('global-aggregator', config, fault));
   }
 
+  /** Has the global-aggregator end at each of these points in turn, the first of which it was begun with, and then starts it for good. Returns how it ended. */
+  async endGlobalAt(points: readonly string[]): Promise<unknown[]> {
+    const ends: unknown[] = [];
+    for (const next of [...points.slice(1), undefined]) {
+      const dying = this.services.filter(({ app }) => app === 'global-aggregator').at(-1);
+      const startAgain = setInterval(() => void this.requestStart().catch(() => undefined), 500);
+      ends.push(await dying?.exited);
+      clearInterval(startAgain);
+      await this.startGlobal(next);
+    }
+    return ends;
+  }
+
   async startHelper(fault?: string): Promise<ServiceProcess> {
     const config = this.federation.writeHelperConfig(this.place.folder, this.brokerUrl);
     return this.#keep(await ServiceProcess.start('sum-helper', config, fault));

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { testFederation } from '../example-federation.support.ts';
 import { FakeAccountant } from '../fake-accountant.support.ts';
 import type { FaultPoint } from '../ports.ts';
-import { Site } from '../site.support.ts';
+import { closeSites, openSites, type Site } from '../site.support.ts';
 import { TestCoordinator } from './coordinator.support.ts';
 
 jest.setTimeout(60_000);
@@ -21,10 +21,7 @@ let sites: Map<string, Site>;
 let coordinator: TestCoordinator;
 const openAll = async () => {
   accountant = new FakeAccountant(federation);
-  sites = new Map();
-  for (const [place, holder] of holders.entries()) {
-    sites.set(holder, await Site.open(federation, accountant, { holder, place, records: 20 }));
-  }
+  sites = await openSites(federation, accountant, holders);
   coordinator = new TestCoordinator(federation, sites);
   // Shares and answers of one holder are wrong.
   coordinator.hear = (holder, message) => {
@@ -32,9 +29,7 @@ const openAll = async () => {
     return spoilt ? message.map((byte, i) => (i < 12 ? byte : byte ^ 1)) : message;
   };
 };
-const closeAll = async () => {
-  for (const site of sites.values()) await site.close();
-};
+const closeAll = () => closeSites(sites);
 beforeEach(openAll);
 afterEach(closeAll);
 

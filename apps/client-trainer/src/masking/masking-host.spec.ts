@@ -11,7 +11,7 @@ import { testFederation } from '../example-federation.support.ts';
 import { FakeAccountant } from '../fake-accountant.support.ts';
 import type { FaultPoint, Noise } from '../ports.ts';
 import { exactNoise } from '../release.ts';
-import { Site } from '../site.support.ts';
+import { closeSites, openSites, Site } from '../site.support.ts';
 import { TestCoordinator } from './coordinator.support.ts';
 
 jest.setTimeout(60_000);
@@ -33,20 +33,15 @@ const recorded: Noise = (sigmaSquared, length) => {
   drawn.push({ sigmaSquared, values });
   return values;
 };
-const openSites = async (noise: Noise = recorded) => {
+const openAll = async (noise: Noise = recorded) => {
   drawn = [];
   accountant = new FakeAccountant(federation);
-  sites = new Map();
-  for (const [place, holder] of holders.entries()) {
-    sites.set(holder, await Site.open(federation, accountant, { holder, place, records: 20, noise }));
-  }
+  sites = await openSites(federation, accountant, holders, { noise });
   coordinator = new TestCoordinator(federation, sites);
 };
-const closeSites = async () => {
-  for (const site of sites.values()) await site.close();
-};
-beforeEach(() => openSites());
-afterEach(closeSites);
+const closeAll = () => closeSites(sites);
+beforeEach(() => openAll());
+afterEach(closeAll);
 
 const site = (holder: string): Site => {
   const found = sites.get(holder);
@@ -171,8 +166,8 @@ describe('a crash', () => {
     });
     await fc.assert(
       fc.asyncProperty(fc.array(crash, { minLength: 1, maxLength: 8 }), async (crashes) => {
-        await closeSites();
-        await openSites();
+        await closeAll();
+        await openAll();
         const plant = (stage: string) => {
           for (const { holder, point, after } of crashes.filter((planned) => planned.stage === stage)) {
             site(holder).crashAt = point;

@@ -6,7 +6,7 @@ import { testFederation } from '../example-federation.support.ts';
 import { FakeAccountant } from '../fake-accountant.support.ts';
 import type { FaultPoint, Noise } from '../ports.ts';
 import { exactNoise } from '../release.ts';
-import { Site } from '../site.support.ts';
+import { closeSites, openSites, type Site } from '../site.support.ts';
 import { TestCoordinator } from './coordinator.support.ts';
 
 jest.setTimeout(60_000);
@@ -32,17 +32,12 @@ describe('a round with two servers', () => {
   beforeEach(async () => {
     drawn = [];
     accountant = new FakeAccountant(federation);
-    sites = new Map();
-    for (const [place, holder] of holders.entries()) {
-      sites.set(holder, await Site.open(federation, accountant, { holder, place, records: 20, noise }));
-    }
+    sites = await openSites(federation, accountant, holders, { noise });
     coordinator = new TestCoordinator(federation, sites);
     const { privateKey } = sealingKey;
     coordinator.helper = twoServersOf(plan, planHash, sha256).sum.helper({ crypto: secureSumCrypto, privateKey });
   });
-  afterEach(async () => {
-    for (const site of sites.values()) await site.close();
-  });
+  afterEach(() => closeSites(sites));
   const site = (holder: string): Site => sites.get(holder) as Site;
   const expectedSum = (of: readonly string[]) => {
     const counts = of.map((holder) => [...countRecords(layout, site(holder).records.all)]);
