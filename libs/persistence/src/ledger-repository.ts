@@ -26,7 +26,8 @@ export interface CheckpointRow {
 
 const PAGE = 500;
 const APPEND_ALL = `SELECT max(appended.seq)::int + 1 AS size
-  FROM unnest($1::text[], $2::bytea[]) AS entry (kind, body), LATERAL ledger.append(entry.kind, entry.body) AS appended`;
+  FROM (SELECT kind, body FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS given (kind, body, place) ORDER BY place) AS entry,
+    LATERAL ledger.append(entry.kind, entry.body) AS appended`;
 
 /** The append-only ledger. There is no other way in than `append`, and none to change or remove. */
 export class LedgerRepository {
